@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * proc.h - what /proc says about the caller of a request.
+ *
+ * The pid in a FUSE request is a thread id in the daemon's pid namespace, 0
+ * when the caller is not visible from there.  Every function takes such an id
+ * and answers "not known" rather than guess.
+ */
+#ifndef FS_PROC_H
+#define FS_PROC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The process (thread group) of @tid; 0 when not known. */
+pid_t proc_tgid(pid_t tid);
+
+/* The signal that is ending the process of @tid (proc(5) stat: PF_EXITING and
+ * PF_SIGNALED in flags, low 7 bits of exit_code), 0 when it lives, exits by
+ * itself, or is not known. */
+int proc_killed_by(pid_t tid);
+
+/* Whether the thread @tid still exists. A zombie does not count. */
+bool proc_alive(pid_t tid);
+
+/* Number of descriptors of process @tgid (at most @max are counted, and at
+ * most 4096 looked at) that are open on inode @ino of mount @mnt_id
+ * (/proc/TGID/fdinfo: `ino:` and `mnt_id:`; @mnt_id < 0 matches any).
+ * -errno when that cannot be read. */
+int proc_count_fds(pid_t tgid, uint64_t ino, int mnt_id, int max);
+
+/* comm of @tid into @buf, NUL-terminated; "" when not known. */
+void proc_command(pid_t tid, char *buf, size_t size);
+
+/* A pidfd of process @tgid, or -errno. */
+int proc_open(pid_t tgid);
+
+/* As proc_killed_by, for a process that may be gone and reaped already, from
+ * a pidfd opened earlier (PIDFD_GET_INFO, Linux 6.15; else 0). */
+int proc_pidfd_killed_by(int pidfd);
+
+#endif
