@@ -2,7 +2,7 @@
  *
  * fault.h - places where a test can stop the process dead.
  *
- * In a build with -Dfault_points=true, ATIO_FAULT("stage.create") kills the
+ * In a build with -Dc_args=-DATIO_FAULT_POINTS, ATIO_FAULT("stage.create") kills the
  * process with SIGKILL when the environment's ATIO_FAULT is "stage.create", or
  * "stage.create:3" for the third time it is reached. With ATIO_FAULT_TRACE set
  * to a file's name, each name that is reached is appended there as a line, so
