@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * entry.h - names that have live shadows, and redirected opens.
+ *
+ * An entry is a name in a directory with at least one transaction, newest
+ * first.  Several replacements of one name may be open; updaters share one
+ * update (S4, S5), until its base is replaced: then the next one begins anew.
+ *
+ * An intent says that thread TID was answered ESTALE and will come back, by
+ * name, for a given shadow.  It pins the shadow: what the kernel was promised
+ * must still be there when its second (and last) try arrives.
+ *
+ * Called with fs->lock held.
+ */
+#ifndef FS_ENTRY_H
+#define FS_ENTRY_H
+
+#include "txn.h"
+
+struct entry {
+	struct entry *hash_next;
+	struct node *dir; /* holds a reference */
+	struct txn *txns; /* newest first */
+	char name[];
+};
+
+int entry_table_init(struct fs *fs);
+void entry_table_done(struct fs *fs);
+
+struct entry *entry_find(struct fs *fs, struct node *dir, const char *name);
+struct entry *entry_make(struct fs *fs, struct node *dir, const char *name);
+void entry_add(struct entry *entry, struct txn *txn);
+/* Take @txn off its name; an entry without any is freed. */
+void entry_remove(struct fs *fs, struct txn *txn);
+
+bool entry_pending(const struct entry *entry);
+/* Whether names in @dir are taken by unpublished files, or are pending. */
+bool entry_any_in(struct fs *fs, struct node *dir, bool pending_only);
+
+/* The newest shadow of @entry that the process of @tid has open for writing.
+ * @tgid: that process, 0 while not known (filled in when it was needed). */
+struct txn *entry_own(const struct entry *entry, pid_t tid, pid_t *tgid);
+bool txn_owned_by(const struct txn *txn, pid_t tid, pid_t *tgid);
+/* The update that another updater may join: its base is still current. */
+struct txn *entry_update(const struct entry *entry);
+
+/* The shadows of @entry (all, or those of @tid's process) follow the file to
+ * @name in @dir. */
+int entry_move(struct fs *fs, struct entry *entry, struct node *dir,
+	       const char *name, bool all, pid_t tid);
+/* Two names change places (RENAME_EXCHANGE). */
+int entry_swap(struct fs *fs, struct node *dir_a, const char *name_a,
+	       struct node *dir_b, const char *name_b);
+/* The name leads elsewhere now: its shadows will end with @fate. */
+void entry_cut(struct fs *fs, struct node *dir, const char *name,
+	       enum txn_fate fate);
+
+/* Wait until nothing is pending on that name, or in @dir.  True: @req was put
+ * aside, and the caller returns at once. */
+bool entry_wait(struct fs *fs, fuse_req_t req, struct node *dir,
+		const char *name);
+bool dir_wait(struct fs *fs, fuse_req_t req, struct node *dir);
+
+int intent_put(struct fs *fs, pid_t tid, struct txn *txn);
+/* What @tid was sent to that name for, NULL if nothing. */
+struct txn *intent_find(struct fs *fs, pid_t tid, const struct node *dir,
+			const char *name);
+/* Whether @tid was sent to @txn. */
+bool intent_is(struct fs *fs, pid_t tid, const struct txn *txn);
+/* The open came: unpin; the caller joins it.  False: there was none. */
+bool intent_take(struct fs *fs, pid_t tid, struct txn *txn);
+/* The open will not come. */
+void intent_drop(struct fs *fs, pid_t tid, struct txn *txn);
+/* Drop those whose thread is gone (keeper). */
+void intent_reap(struct fs *fs);
+
+#endif

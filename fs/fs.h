@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fs.h - the daemon's state, and who may touch it when.
+ *
+ * Threads
+ *   main      reads /dev/fuse and answers what cannot block.
+ *   workers   run what may: a handler that finds it must wait or do I/O says
+ *             `if (session_defer(req)) return;`, which on the main thread
+ *             puts the raw request aside to be run again by a worker, and on
+ *             a worker does nothing.  Requests keep their order where it
+ *             matters because a RELEASE is marked pending by the main thread
+ *             before it reads on (txn.h).
+ *   keeper    looks after free space, lost intents and notifications.
+ *
+ * Locks, in order: fs->lock, then those of lib/ and of the work queue (leaves).
+ * fs->lock guards nodes, names, transactions and handles.  It is held across
+ * quick system calls on metadata, and never across a flush to disk, a copy, a
+ * reply to the kernel or a notification.
+ */
+#ifndef FS_FS_H
+#define FS_FS_H
+
+#define FUSE_USE_VERSION 314
+#include <fuse3/fuse_lowlevel.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <atomicio/stage.h>
+
+#include "node.h"
+#include "options.h"
+#include "policy.h"
+
+struct entry;
+struct intent;
+struct session;
+struct dirsync;
+
+struct counters {
+	uint64_t commits, rollbacks, conflicts, in_place, failures;
+	uint64_t staged, snapshots, appended;
+};
+
+struct fs {
+	const struct options *opts;
+	struct fuse_session *se;
+	struct session *session;
+	struct atio_store *store;
+	struct policy *policy;
+	int src_fd;
+	dev_t src_dev;
+	bool privileged;       /* may change owners and credentials */
+	bool pids_visible;
+	struct timespec started;
+
+	/* Decided at INIT. */
+	bool passthrough;
+	char io_reason[128];   /* why passthrough or not, for people */
+	unsigned proto_minor;
+
+	pthread_mutex_t lock;
+	pthread_cond_t settled; /* a transaction is no longer busy or pending */
+
+	/* Under lock. */
+	struct node_table nodes;
+	struct node root;
+	struct node *ctl;
+	struct entry **entries;  /* names with live shadows, hashed */
+	size_t n_entries;
+	unsigned n_txns, n_pending;
+	struct txn *txns;        /* all live ones */
+	struct intent *intents;
+	struct opened *idle;     /* closed lately, ready for the next open */
+	unsigned n_idle, n_opened, n_handles;
+	struct dirsync *dirsyncs;
+	struct file_key redo;    /* inode that is being rewritten in place */
+	struct counters count;
+
+	/* Of the keeper (guard.c). */
+	uint64_t guard_bytes;
+	atomic_bool disk_low;
+	atomic_uint_fast64_t disk_free;
+	bool quota;             /* limits that only failing writes show */
+};
+
+static inline void fs_lock(struct fs *fs)
+{
+	pthread_mutex_lock(&fs->lock);
+}
+
+static inline void fs_unlock(struct fs *fs)
+{
+	pthread_mutex_unlock(&fs->lock);
+}
+
+static inline struct fs *req_fs(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+static inline struct node *ino_node(struct fs *fs, fuse_ino_t ino)
+{
+	return ino == FUSE_ROOT_ID ? &fs->root : (struct node *)(uintptr_t)ino;
+}
+
+static inline fuse_ino_t node_ino(struct fs *fs, const struct node *node)
+{
+	return node == &fs->root ? FUSE_ROOT_ID : (fuse_ino_t)(uintptr_t)node;
+}
+
+/* The only place where the sign of an error turns: @r is 0 or -errno. */
+static inline void reply_err(fuse_req_t req, int r)
+{
+	fuse_reply_err(req, r < 0 ? -r : 0);
+}
+
+#endif

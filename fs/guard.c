@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+#include "guard.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <time.h>
+
+#include "entry.h"
+#include "log.h"
+#include "txn.h"
+
+#define LOOK_MS	     50
+#define REAP_MS	     1000
+#define GUARD_MIN    (128ull * 1024)
+#define GUARD_MAX    (8ull * 1024 * 1024)
+#define GUARD_DIVIDE 256
+
+struct notice {
+	struct notice *next;
+	fuse_ino_t parent;
+	char name[];
+};
+
+static struct {
+	pthread_t thread;
+	pthread_cond_t wake;
+	struct notice *notices;
+	bool running, stop;
+} keeper = {.wake = PTHREAD_COND_INITIALIZER};
+
+bool guard_is_low(struct fs *fs)
+{
+	struct statvfs st;
+	uint64_t free_bytes;
+	bool low;
+
+	if (fstatvfs(fs->src_fd, &st) < 0)
+		return false;
+	free_bytes = (uint64_t)st.f_bavail * st.f_frsize;
+	if (!fs->guard_bytes) {
+		uint64_t bound = (uint64_t)st.f_blocks * st.f_frsize /
+				 GUARD_DIVIDE;
+
+		bound = bound < GUARD_MIN ? GUARD_MIN : bound;
+		fs->guard_bytes = bound > GUARD_MAX ? GUARD_MAX : bound;
+	}
+	low = free_bytes < fs->guard_bytes;
+	fs->disk_free = free_bytes;
+	fs->disk_low = low;
+	return low;
+}
+
+/* With fs->lock held. */
+static void look_at_space(struct fs *fs)
+{
+	bool was_low = fs->disk_low;
+
+	if (!guard_is_low(fs)) {
+		if (was_low)
+			log_info("there is room on the disk again");
+		return;
+	}
+	if (!was_low)
+		log_warn("the disk is nearly full: %llu bytes left",
+			 (unsigned long long)fs->disk_free);
+	for (struct txn *txn = fs->txns; txn; txn = txn->all_next)
+		txn->was_low = true;
+}
+
+static void send_notices(struct fs *fs, struct notice *notice)
+{
+	while (notice) {
+		struct notice *next = notice->next;
+
+		(void)fuse_lowlevel_notify_inval_entry(fs->se, notice->parent,
+						       notice->name,
+						       strlen(notice->name));
+		free(notice);
+		notice = next;
+	}
+}
+
+static struct timespec in_ms(unsigned ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_nsec += (long)(ms % 1000) * 1000000;
+	t.tv_sec += ms / 1000 + t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	return t;
+}
+
+static void *keeper_main(void *arg)
+{
+	struct fs *fs = arg;
+	unsigned since_reap = 0;
+
+	fs_lock(fs);
+	while (!keeper.stop) {
+		unsigned ms = fs->n_txns ? LOOK_MS : REAP_MS;
+		struct timespec until = in_ms(ms);
+		struct notice *notices;
+
+		if (!keeper.notices)
+			(void)pthread_cond_timedwait(&keeper.wake, &fs->lock,
+						     &until);
+		notices = keeper.notices;
+		keeper.notices = NULL;
+		if (notices) {
+			fs_unlock(fs);
+			send_notices(fs, notices);
+			fs_lock(fs);
+		}
+		if (fs->n_txns || fs->disk_low)
+			look_at_space(fs);
+		since_reap += ms;
+		if (since_reap >= REAP_MS) {
+			intent_reap(fs);
+			since_reap = 0;
+		}
+	}
+	fs_unlock(fs);
+	return NULL;
+}
+
+int guard_start(struct fs *fs)
+{
+	int r;
+
+	(void)guard_is_low(fs);
+	r = pthread_create(&keeper.thread, NULL, keeper_main, fs);
+	keeper.running = !r;
+	return -r;
+}
+
+void guard_stop(struct fs *fs)
+{
+	struct notice *notice, *next;
+
+	if (!keeper.running)
+		return;
+	fs_lock(fs);
+	keeper.stop = true;
+	pthread_cond_signal(&keeper.wake);
+	fs_unlock(fs);
+	pthread_join(keeper.thread, NULL);
+	for (notice = keeper.notices; notice; notice = next) {
+		next = notice->next;
+		free(notice);
+	}
+}
+
+void guard_inval_entry(struct fs *fs, struct node *dir, const char *name)
+{
+	size_t size = strlen(name) + 1;
+	struct notice *notice = malloc(sizeof(*notice) + size);
+
+	if (!notice)
+		return; /* the kernel's entry ends by itself, later */
+	memcpy(notice->name, name, size);
+	notice->parent = node_ino(fs, dir);
+	notice->next = keeper.notices;
+	keeper.notices = notice;
+	pthread_cond_signal(&keeper.wake);
+}

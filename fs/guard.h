@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * guard.h - the keeper: what has to be looked after beside the requests.
+ *
+ * Free space. Under passthrough a failing write is seen by the program alone.
+ * So while shadows are open the free space is watched, and once it has been
+ * below a bound, no open shadow can be trusted to be whole: its close reports
+ * ENOSPC.  New shadows are served by the daemon from then on, which sees each
+ * write, until there is room again.
+ *
+ * Notifications to the kernel, which must not be sent from a request.
+ *
+ * Intents whose thread was killed between its two tries.
+ */
+#ifndef FS_GUARD_H
+#define FS_GUARD_H
+
+#include "fs.h"
+
+int guard_start(struct fs *fs);
+void guard_stop(struct fs *fs);
+
+/* Look at the free space now. */
+bool guard_is_low(struct fs *fs);
+
+/* Forget the kernel's entry @name in @dir soon (with fs->lock). */
+void guard_inval_entry(struct fs *fs, struct node *dir, const char *name);
+
+#endif

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+#include "open.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "passthrough.h"
+#include "txn.h"
+
+#define MAX_IDLE 256
+
+/* From linux/fuse.h of 6.9; the last word of fuse_open_out is backing_id. */
+#define OPEN_PASSTHROUGH (1u << 7)
+#define OPEN_NOFLUSH	 (1u << 5)
+
+static void idle_unlink(struct fs *fs, struct opened *o)
+{
+	if (o->idle_next == o) {
+		fs->idle = NULL;
+	} else {
+		o->idle_prev->idle_next = o->idle_next;
+		o->idle_next->idle_prev = o->idle_prev;
+		if (fs->idle == o)
+			fs->idle = o->idle_next;
+	}
+	o->idle_prev = o->idle_next = NULL;
+	fs->n_idle--;
+}
+
+static void opened_free(struct fs *fs, struct opened *o)
+{
+	if (o->idle_next)
+		idle_unlink(fs, o);
+	o->node->opened = NULL;
+	passthrough_close(fs, o->backing_id);
+	close(o->fd);
+	free(o);
+	fs->n_opened--;
+}
+
+void opened_drop_idle(struct fs *fs, struct node *node)
+{
+	if (node->opened && node->opened->handles == 0)
+		opened_free(fs, node->opened);
+}
+
+void opened_drop_all_idle(struct fs *fs)
+{
+	while (fs->idle)
+		opened_free(fs, fs->idle);
+}
+
+static void idle_keep(struct fs *fs, struct opened *o)
+{
+	if (fs->n_idle >= MAX_IDLE)
+		opened_free(fs, fs->idle); /* the oldest */
+	if (fs->idle) {
+		o->idle_next = fs->idle;
+		o->idle_prev = fs->idle->idle_prev;
+		o->idle_prev->idle_next = o;
+		o->idle_next->idle_prev = o;
+	} else {
+		o->idle_next = o->idle_prev = o;
+		fs->idle = o;
+	}
+	fs->n_idle++;
+}
+
+/* A file that was opened for reading is now written, too. */
+static int make_writable(struct fs *fs, struct node *node, struct opened *o)
+{
+	int fd = node_open(fs, node, O_RDWR);
+
+	if (fd < 0)
+		return fd;
+	if (dup3(fd, o->fd, O_CLOEXEC) < 0) {
+		int r = -errno;
+
+		close(fd);
+		return r;
+	}
+	close(fd);
+	o->writable = true;
+	return 0;
+}
+
+static int opened_new(struct fs *fs, struct node *node, bool want_write,
+		      struct opened **ret_opened)
+{
+	struct opened *o = calloc(1, sizeof(*o));
+	int r;
+
+	if (!o)
+		return -ENOMEM;
+	o->node = node;
+	o->writable = want_write;
+	if (node->txn)
+		r = fcntl(atio_shadow_fd(node->txn->shadow), F_DUPFD_CLOEXEC,
+			  3);
+	else
+		r = node_open(fs, node,
+			      (want_write ? O_RDWR : O_RDONLY) | O_NONBLOCK);
+	if (r < 0) {
+		r = node->txn ? -errno : r;
+		free(o);
+		return r;
+	}
+	if (node->txn)
+		o->writable = true;
+	o->fd = r;
+	node->opened = o;
+	fs->n_opened++;
+	*ret_opened = o;
+	return 0;
+}
+
+int opened_get(struct fs *fs, struct node *node, bool want_write,
+	       bool passthrough, enum file_class file_class,
+	       struct opened **ret_opened)
+{
+	struct opened *o = node->opened;
+	int32_t id;
+	int r;
+
+	if (o && !o->handles) { /* nobody else is on it: this open decides */
+		idle_unlink(fs, o);
+		o->file_class = file_class;
+		if (!passthrough && o->backing_id) {
+			passthrough_close(fs, o->backing_id);
+			o->backing_id = 0;
+		}
+	}
+	if (!o) {
+		r = opened_new(fs, node, want_write, &o);
+		if (r < 0)
+			return r;
+		o->file_class = file_class;
+	}
+	if (want_write && !o->writable) {
+		r = make_writable(fs, node, o);
+		if (r < 0) {
+			if (!o->handles)
+				opened_free(fs, o);
+			return r;
+		}
+	}
+	if (!o->handles && passthrough && fs->passthrough && !o->backing_id) {
+		id = passthrough_open(fs, o->fd);
+		if (id > 0)
+			o->backing_id = id;
+	}
+	o->handles++;
+	*ret_opened = o;
+	return 0;
+}
+
+void opened_put(struct fs *fs, struct node *node)
+{
+	struct opened *o = node->opened;
+
+	if (--o->handles)
+		return;
+	if (o->writable || !(node->flags & NODE_HASHED))
+		opened_free(fs, o);
+	else
+		idle_keep(fs, o);
+}
+
+bool opened_same_content(struct opened *o, const struct stat *st)
+{
+	bool same = o->seen_mtime.tv_sec == st->st_mtim.tv_sec &&
+		    o->seen_mtime.tv_nsec == st->st_mtim.tv_nsec &&
+		    o->seen_size == st->st_size;
+
+	o->seen_mtime = st->st_mtim;
+	o->seen_size = st->st_size;
+	return same;
+}
+
+static void fill_attr(struct fuse_attr *attr, const struct stat *st)
+{
+	*attr = (struct fuse_attr){
+		.ino = st->st_ino,
+		.size = (uint64_t)st->st_size,
+		.blocks = (uint64_t)st->st_blocks,
+		.atime = (uint64_t)st->st_atim.tv_sec,
+		.mtime = (uint64_t)st->st_mtim.tv_sec,
+		.ctime = (uint64_t)st->st_ctim.tv_sec,
+		.atimensec = (uint32_t)st->st_atim.tv_nsec,
+		.mtimensec = (uint32_t)st->st_mtim.tv_nsec,
+		.ctimensec = (uint32_t)st->st_ctim.tv_nsec,
+		.mode = st->st_mode,
+		.nlink = (uint32_t)st->st_nlink,
+		.uid = st->st_uid,
+		.gid = st->st_gid,
+		.rdev = (uint32_t)st->st_rdev,
+		.blksize = (uint32_t)st->st_blksize,
+	};
+}
+
+int opened_reply(struct fs *fs, fuse_req_t req, struct handle *h,
+		 const struct fuse_entry_param *entry, int32_t backing_id,
+		 bool keep_cache, bool no_flush)
+{
+	struct fuse_open_out out = {.fh = (uintptr_t)h};
+	struct fuse_entry_out e = {0};
+	struct iovec iov[2] = {{&e, sizeof(e)}, {&out, sizeof(out)}};
+
+	if (backing_id > 0) {
+		/* Passthrough and KEEP_CACHE together are refused (EIO). */
+		out.open_flags = OPEN_PASSTHROUGH;
+		memcpy((char *)&out + sizeof(out) - sizeof(backing_id),
+		       &backing_id, sizeof(backing_id));
+	} else if (keep_cache) {
+		out.open_flags = FOPEN_KEEP_CACHE;
+	}
+	if (no_flush)
+		out.open_flags |= OPEN_NOFLUSH;
+	if (!entry)
+		return fuse_reply_iov(req, iov + 1, 1);
+	e.nodeid = entry->ino;
+	e.generation = entry->generation;
+	e.entry_valid = (uint64_t)entry->entry_timeout;
+	e.entry_valid_nsec = (uint32_t)((entry->entry_timeout -
+					 (double)e.entry_valid) *
+					1e9);
+	e.attr_valid = (uint64_t)entry->attr_timeout;
+	e.attr_valid_nsec =
+		(uint32_t)((entry->attr_timeout - (double)e.attr_valid) * 1e9);
+	fill_attr(&e.attr, &entry->attr);
+	return fuse_reply_iov(req, iov, 2);
+}

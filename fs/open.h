@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * open.h - inodes that are open: one backing file each.
+ *
+ * The kernel allows one backing id per inode while any passthrough handle is
+ * open on it, and no cached handle beside one.  So the first open of a node
+ * decides (passthrough or served, and its class), and later ones share.  A
+ * committed version stays open a little longer than its last handle: most
+ * files that are opened are opened again.
+ *
+ * Called with fs->lock held.
+ */
+#ifndef FS_OPEN_H
+#define FS_OPEN_H
+
+#include "fs.h"
+#include "txn.h"
+
+struct opened {
+	int fd;            /* the backing file; O_RDWR where it is written */
+	int32_t backing_id; /* 0: served by the daemon */
+	unsigned handles;  /* 0: idle, in the ring */
+	enum file_class file_class;
+	bool writable;
+	struct timespec seen_mtime; /* of the content the kernel may cache */
+	off_t seen_size;
+	struct node *node;
+	struct opened *idle_prev, *idle_next;
+};
+
+/* Open @node for @h and fill the answer. @want_write: the backing file is to
+ * be writable.  @passthrough false: the daemon serves it. -EBUSY: it is open in
+ * a way that excludes this one. */
+int opened_get(struct fs *fs, struct node *node, bool want_write,
+	       bool passthrough, enum file_class file_class,
+	       struct opened **ret_opened);
+void opened_put(struct fs *fs, struct node *node);
+
+/* Whether pages that the kernel cached at the last open are still right; notes
+ * @st for the next time. */
+bool opened_same_content(struct opened *o, const struct stat *st);
+
+/* Close what only the ring keeps. */
+void opened_drop_idle(struct fs *fs, struct node *node);
+void opened_drop_all_idle(struct fs *fs);
+
+/* Tell the kernel about the open: fuse_reply_open, with passthrough. @entry:
+ * of a create, else NULL.  @keep_cache: pages of this version stay.  Called
+ * without fs->lock.  -errno: the kernel did not take it (caller releases). */
+int opened_reply(struct fs *fs, fuse_req_t req, struct handle *h,
+		 const struct fuse_entry_param *entry, int32_t backing_id,
+		 bool keep_cache, bool no_flush);
+
+#endif

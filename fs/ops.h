@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ops.h - the handlers of requests, and what they share.
+ *
+ * Every handler locks, calls what does the work, unlocks, and replies once, at
+ * the end.
+ */
+#ifndef FS_OPS_H
+#define FS_OPS_H
+
+#include "entry.h"
+#include "open.h"
+#include "txn.h"
+
+extern const struct fuse_lowlevel_ops ops;
+
+/* ---- ops_name.c ------------------------------------------------------ */
+
+/* Names that programs can neither see nor make. */
+bool name_is_reserved(struct fs *fs, const struct node *dir, const char *name);
+
+/* What @name in @dir leads to, for the caller of @req; counts as a lookup of
+ * the kernel.  -ENOENT. */
+int lookup(struct fs *fs, fuse_req_t req, struct node *dir, const char *name,
+	   struct fuse_entry_param *ret_e);
+
+/* An answer that names @node; counts as a lookup. */
+void fill_entry(struct fs *fs, struct node *node, const struct stat *st,
+		bool live, struct fuse_entry_param *ret_e);
+
+void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup);
+void op_forget_multi(fuse_req_t req, size_t n, struct fuse_forget_data *list);
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
+	      mode_t mode);
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+	      dev_t rdev);
+void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent,
+		const char *name);
+void op_readlink(fuse_req_t req, fuse_ino_t ino);
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+
+/* ---- ops_move.c ------------------------------------------------------ */
+
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
+	       fuse_ino_t newparent, const char *newname, unsigned flags);
+void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
+	     const char *newname);
+
+/* ---- ops_open.c ------------------------------------------------------ */
+
+static inline struct handle *fi_handle(const struct fuse_file_info *fi)
+{
+	return fi ? (struct handle *)(uintptr_t)fi->fh : NULL;
+}
+
+/* The transaction an update of @node joins, staged if need be.  -EAGAIN: put
+ * the request aside.  (drops, on a worker) */
+int update_of(struct fs *fs, fuse_req_t req, struct node *node,
+	      struct txn **ret_txn);
+enum file_class node_class(struct fs *fs, struct node *node);
+void handle_free(struct fs *fs, struct handle *h);
+
+void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_create(fuse_req_t req, fuse_ino_t parent, const char *name,
+	       mode_t mode, struct fuse_file_info *fi);
+
+/* ---- ops_file.c ------------------------------------------------------ */
+
+void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+	     struct fuse_file_info *fi);
+void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in,
+		  off_t off, struct fuse_file_info *fi);
+void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
+	      struct fuse_file_info *fi);
+void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off,
+		  off_t len, struct fuse_file_info *fi);
+void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
+	      struct fuse_file_info *fi);
+void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
+			struct fuse_file_info *fi_in, fuse_ino_t ino_out,
+			off_t off_out, struct fuse_file_info *fi_out,
+			size_t len, int flags);
+void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg,
+	      struct fuse_file_info *fi, unsigned flags, const void *in,
+	      size_t in_size, size_t out_size);
+
+/* ---- ops_attr.c ------------------------------------------------------ */
+
+int node_attr(struct fs *fs, struct node *node, struct stat *ret_st);
+double attr_timeout(struct fs *fs, const struct node *node,
+		    const struct stat *st);
+
+void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+		struct fuse_file_info *fi);
+void op_statfs(fuse_req_t req, fuse_ino_t ino);
+void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
+		 const char *value, size_t size, int flags);
+void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
+		 size_t size);
+void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
+void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
+
+/* ---- ops_dir.c ------------------------------------------------------- */
+
+void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		struct fuse_file_info *fi);
+void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		    struct fuse_file_info *fi);
+void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync,
+		 struct fuse_file_info *fi);
+
+#endif

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Open files: data, flush, release, and the ioctls.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <atomicio/ioctl.h>
+
+#include "ctl.h"
+#include "log.h"
+#include "ops.h"
+#include "session.h"
+
+static int handle_fd(const struct handle *h)
+{
+	return h->node->opened->fd;
+}
+
+/* ---- data that the daemon serves ------------------------------------- */
+
+/* From the page cache, without waiting for a disk.  The kernel takes a short
+ * answer for the end of the file, so it must be the end.  -EAGAIN: not so. */
+static ssize_t read_cached(int fd, void *buf, size_t size, off_t off)
+{
+	struct iovec iov = {buf, size};
+	ssize_t n = preadv2(fd, &iov, 1, off, RWF_NOWAIT);
+	struct stat st;
+
+	if (n < 0)
+		return -EAGAIN;
+	if ((size_t)n < size &&
+	    (fstat(fd, &st) < 0 || off + n < st.st_size))
+		return -EAGAIN;
+	return n;
+}
+
+void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+	     struct fuse_file_info *fi)
+{
+	static char buf[1 << 20]; /* of the main thread */
+	struct fuse_bufvec v = FUSE_BUFVEC_INIT(size);
+	struct fs *fs = req_fs(req);
+	int fd;
+	ssize_t n;
+
+	if (ino_node(fs, ino)->flags & NODE_CTL) {
+		ctl_read(req, fi, size, off);
+		return;
+	}
+	fd = handle_fd(fi_handle(fi));
+	if (!session_on_worker() && size <= sizeof(buf)) {
+		n = read_cached(fd, buf, size, off);
+		if (n >= 0) {
+			fuse_reply_buf(req, buf, (size_t)n);
+			return;
+		}
+	}
+	if (session_defer(req))
+		return;
+	v.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
+	v.buf[0].fd = fd;
+	v.buf[0].pos = off;
+	fuse_reply_data(req, &v, FUSE_BUF_SPLICE_MOVE);
+}
+
+/* A write that failed: what the shadow holds is not what the program meant,
+ * even if it does not look (S19). */
+static void write_failed(struct fs *fs, struct handle *h, int error)
+{
+	char path[PATH_MAX];
+
+	fs_lock(fs);
+	if (h->txn) {
+		txn_fail(h->txn, FATE_FAILED, error);
+		log_failure("write", txn_path(fs, h->txn, path, sizeof(path)),
+			    error, atio_shadow_id(h->txn->shadow), NULL);
+	}
+	fs_unlock(fs);
+}
+
+void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in,
+		  off_t off, struct fuse_file_info *fi)
+{
+	struct fuse_bufvec out = FUSE_BUFVEC_INIT(fuse_buf_size(in));
+	struct handle *h = fi_handle(fi);
+	ssize_t n;
+
+	if (session_defer(req))
+		return;
+	out.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
+	out.buf[0].fd = handle_fd(h);
+	out.buf[0].pos = off;
+	n = fuse_buf_copy(&out, in, 0);
+	if (n < 0)
+		write_failed(req_fs(req), h, (int)-n);
+	if (n < 0)
+		reply_err(req, (int)n);
+	else
+		fuse_reply_write(req, (size_t)n);
+}
+
+/* ---- closing --------------------------------------------------------- */
+
+void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs *fs = req_fs(req);
+	struct handle *h = fi_handle(fi);
+	int r = 0;
+
+	if (ino_node(fs, ino)->flags & NODE_CTL) {
+		reply_err(req, 0);
+		return;
+	}
+	fs_lock(fs);
+	if (h->txn &&
+	    (h->txn->fate != FATE_PUBLISH || txn_dirty(h->txn))) {
+		if (session_defer(req)) {
+			fs_unlock(fs);
+			return;
+		}
+		r = txn_flush(fs, h, fuse_req_ctx(req)->pid);
+	}
+	fs_unlock(fs);
+	reply_err(req, r);
+}
+
+void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs *fs = req_fs(req);
+	struct handle *h = fi_handle(fi);
+
+	if (ino_node(fs, ino)->flags & NODE_CTL) {
+		ctl_release(fi);
+		reply_err(req, 0);
+		return;
+	}
+	fs_lock(fs);
+	if (session_on_worker()) {
+		if (h->txn)
+			txn_release(fs, h);
+	} else if (!txn_release_quick(fs, h)) {
+		/* Before the next request is read: whoever asks for the name
+		 * from now on waits (S2). */
+		h->txn->pending++;
+		fs->n_pending++;
+		fs_unlock(fs);
+		(void)session_defer(req);
+		return;
+	}
+	opened_put(fs, h->node);
+	handle_free(fs, h);
+	fs_unlock(fs);
+	reply_err(req, 0);
+}
+
+void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
+	      struct fuse_file_info *fi)
+{
+	struct fs *fs = req_fs(req);
+	struct handle *h = fi_handle(fi);
+	int r = 0;
+
+	if (ino_node(fs, ino)->flags & NODE_CTL) {
+		reply_err(req, 0);
+		return;
+	}
+	if (session_defer(req))
+		return;
+	fs_lock(fs);
+	if (h->txn) {
+		r = txn_sync(fs, h->txn);
+		fs_unlock(fs);
+	} else {
+		fs_unlock(fs);
+		if (fs->opts->durable &&
+		    (datasync ? fdatasync(handle_fd(h)) :
+				fsync(handle_fd(h))) < 0)
+			r = -errno;
+	}
+	reply_err(req, r);
+}
+
+/* ---- the rest of what can be done with a descriptor ------------------ */
+
+void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off,
+		  off_t len, struct fuse_file_info *fi)
+{
+	struct fs *fs = req_fs(req);
+	struct handle *h = fi_handle(fi);
+	int r = 0;
+
+	if (session_defer(req))
+		return;
+	if (fallocate(handle_fd(h), mode, off, len) < 0)
+		r = -errno;
+	fs_lock(fs);
+	if (h->txn) {
+		h->txn->append_only = false;
+		atio_shadow_set_changed(h->txn->shadow);
+	}
+	fs_unlock(fs);
+	reply_err(req, r);
+}
+
+void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
+	      struct fuse_file_info *fi)
+{
+	off_t r = lseek(handle_fd(fi_handle(fi)), off, whence);
+
+	if (r < 0)
+		reply_err(req, -errno);
+	else
+		fuse_reply_lseek(req, r);
+}
+
+void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
+			struct fuse_file_info *fi_in, fuse_ino_t ino_out,
+			off_t off_out, struct fuse_file_info *fi_out,
+			size_t len, int flags)
+{
+	struct fs *fs = req_fs(req);
+	struct handle *h = fi_handle(fi_out);
+	ssize_t n;
+
+	if ((ino_node(fs, ino_in)->flags | ino_node(fs, ino_out)->flags) &
+	    NODE_CTL) {
+		reply_err(req, -EOPNOTSUPP);
+		return;
+	}
+	if (session_defer(req))
+		return;
+	n = copy_file_range(handle_fd(fi_handle(fi_in)), &off_in, handle_fd(h),
+			    &off_out, len, (unsigned)flags);
+	if (n < 0) {
+		n = -errno;
+		if (n == -ENOSPC || n == -EDQUOT || n == -EIO)
+			write_failed(fs, h, (int)-n);
+		reply_err(req, (int)n);
+		return;
+	}
+	fuse_reply_write(req, (size_t)n);
+}
+
+/* ---- ioctls (S16) ---------------------------------------------------- */
+
+static int ioctl_on_handle(struct fs *fs, struct handle *h, bool commit)
+{
+	if (!h->txn)
+		return -EBADF;
+	if (!h->txn->entry)
+		return commit ? -ENOENT : txn_abort(fs, h->txn);
+	return commit ? txn_publish(fs, h->txn, true) : txn_abort(fs, h->txn);
+}
+
+static struct txn *first_to_end(struct entry *entry, bool commit)
+{
+	struct txn *txn = entry ? entry->txns : NULL;
+
+	while (txn && (!txn->ready || (commit && !txn_dirty(txn))))
+		txn = txn->next;
+	return txn;
+}
+
+static int ioctl_on_name(struct fs *fs, fuse_req_t req, struct node *dir,
+			 const char *name, bool commit)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct entry *entry = entry_find(fs, dir, name);
+	struct txn *txn;
+	int r = 0, n = 0;
+
+	if (!entry)
+		return -ENOENT;
+	for (txn = entry->txns; txn; txn = txn->next, n++)
+		if (ctx->uid && ctx->uid != txn->uid)
+			return -EPERM;
+	/* Each step may drop the lock: begin again after it, and no more
+	 * often than there were transactions. */
+	while (!r && n--) {
+		txn = first_to_end(entry_find(fs, dir, name), commit);
+		if (!txn)
+			break;
+		r = commit ? txn_publish(fs, txn, true) : txn_abort(fs, txn);
+	}
+	return r;
+}
+
+void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg,
+	      struct fuse_file_info *fi, unsigned flags, const void *in,
+	      size_t in_size, size_t out_size)
+{
+	const struct atio_ioc_name *name = in;
+	struct fs *fs = req_fs(req);
+	struct node *node = ino_node(fs, ino);
+	bool commit = cmd == ATIO_IOC_COMMIT || cmd == ATIO_IOC_COMMIT_NAME;
+	bool by_name = cmd == ATIO_IOC_COMMIT_NAME ||
+		       cmd == ATIO_IOC_ABORT_NAME;
+	int r;
+
+	if ((!commit && cmd != ATIO_IOC_ABORT && !by_name) ||
+	    (node->flags & NODE_CTL) || by_name != (node->type == S_IFDIR)) {
+		reply_err(req, -ENOTTY);
+		return;
+	}
+	if (by_name && (in_size < sizeof(*name) ||
+			!memchr(name->name, 0, sizeof(name->name)))) {
+		reply_err(req, -EINVAL);
+		return;
+	}
+	if (session_defer(req))
+		return;
+	fs_lock(fs);
+	r = by_name ? ioctl_on_name(fs, req, node, name->name, commit) :
+		      ioctl_on_handle(fs, fi_handle(fi), commit);
+	fs_unlock(fs);
+	if (r < 0)
+		reply_err(req, r);
+	else
+		fuse_reply_ioctl(req, 0, NULL, 0);
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Names that move: rename(2) and link(2), with the shadows that go along
+ * (S15).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guard.h"
+#include "log.h"
+#include "ops.h"
+#include "proc.h"
+#include "session.h"
+
+/* One side of a rename. */
+struct place {
+	struct node *dir;
+	const char *name;
+	int dirfd;
+	bool exists; /* something is published there */
+	struct file_key key;
+	struct stat st;
+	struct entry *entry;
+};
+
+static int place_look(struct fs *fs, struct place *p)
+{
+	int r;
+
+	p->dirfd = node_dirfd(fs, p->dir);
+	if (p->dirfd < 0)
+		return p->dirfd;
+	r = key_stat(p->dirfd, p->name, &p->key, &p->st);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	p->exists = !r;
+	p->entry = entry_find(fs, p->dir, p->name);
+	return 0;
+}
+
+/* The node of what is published at @p, known to the kernel or not. */
+static struct node *place_node(struct fs *fs, const struct place *p)
+{
+	return p->exists ? node_find(fs, &p->key) : NULL;
+}
+
+static bool has_new(const struct entry *entry)
+{
+	const struct txn *txn = entry ? entry->txns : NULL;
+
+	while (txn && txn->kind != TXN_NEW)
+		txn = txn->next;
+	return txn;
+}
+
+/* What lies at the new name is about to be replaced. */
+static void before_replace(struct fs *fs, const struct place *to)
+{
+	struct node *old = place_node(fs, to);
+
+	if (old && old->parent == to->dir && old->name &&
+	    !strcmp(old->name, to->name))
+		node_pin(fs, old);
+}
+
+static void after_replace(struct fs *fs, const struct place *to)
+{
+	struct node *old = place_node(fs, to);
+
+	if (!old)
+		return;
+	if (S_ISDIR(to->st.st_mode) || to->st.st_nlink <= 1)
+		node_retire(fs, old);
+	if (old->fd >= 0 && old->parent == to->dir && old->name &&
+	    !strcmp(old->name, to->name))
+		node_lose_name(fs, old);
+}
+
+static int moved(struct fs *fs, const struct place *from,
+		 const struct place *to)
+{
+	struct node *node = place_node(fs, from);
+
+	return node ? node_move(fs, node, to->dir, to->name) : 0;
+}
+
+static int exchange(struct fs *fs, struct place *a, struct place *b)
+{
+	struct node *node_a, *node_b;
+	int r;
+
+	if (!a->exists || !b->exists)
+		return -ENOENT;
+	if (renameat2(a->dirfd, a->name, b->dirfd, b->name, RENAME_EXCHANGE) <
+	    0)
+		return -errno;
+	node_a = place_node(fs, a);
+	node_b = place_node(fs, b);
+	r = node_a ? node_move(fs, node_a, b->dir, b->name) : 0;
+	if (!r && node_b)
+		r = node_move(fs, node_b, a->dir, a->name);
+	if (!r)
+		r = entry_swap(fs, a->dir, a->name, b->dir, b->name);
+	return r;
+}
+
+/* The caller's unpublished file gets another name: nothing to do on disk. */
+static int rename_shadow(struct fs *fs, struct place *from, struct place *to,
+			 pid_t tid)
+{
+	if (to->exists && S_ISDIR(to->st.st_mode))
+		return -EISDIR;
+	entry_cut(fs, to->dir, to->name, FATE_ORPHANED);
+	from->entry = entry_find(fs, from->dir, from->name);
+	return from->entry ? entry_move(fs, from->entry, to->dir, to->name,
+					false, tid) :
+			     0;
+}
+
+static int rename_committed(struct fs *fs, struct place *from,
+			    struct place *to, unsigned flags)
+{
+	bool same = to->exists && key_equal(&from->key, &to->key);
+	struct node *dir = place_node(fs, to);
+	int r;
+
+	if (dir && S_ISDIR(to->st.st_mode) && entry_any_in(fs, dir, false))
+		return -ENOTEMPTY;
+	before_replace(fs, to);
+	if (renameat2(from->dirfd, from->name, to->dirfd, to->name, flags) < 0)
+		return -errno;
+	if (same) /* two names of one inode: rename(2) does nothing */
+		return 0;
+	after_replace(fs, to);
+	entry_cut(fs, to->dir, to->name, FATE_ORPHANED);
+	r = moved(fs, from, to);
+	from->entry = entry_find(fs, from->dir, from->name);
+	if (!r && from->entry)
+		r = entry_move(fs, from->entry, to->dir, to->name, true, 0);
+	return r;
+}
+
+static int do_rename(struct fs *fs, struct place *from, struct place *to,
+		     unsigned flags, pid_t tid)
+{
+	pid_t tgid = 0;
+	int r;
+
+	if (name_is_reserved(fs, from->dir, from->name) ||
+	    name_is_reserved(fs, to->dir, to->name) ||
+	    ((from->dir->flags | to->dir->flags) & NODE_CTL))
+		return -EPERM;
+	r = place_look(fs, to);
+	if (!r)
+		r = place_look(fs, from);
+	if (r < 0)
+		return r;
+	/* The second look may have closed the first one's directory. */
+	to->dirfd = node_dirfd(fs, to->dir);
+	from->dirfd = node_dirfd(fs, from->dir);
+	if (to->dirfd < 0 || from->dirfd < 0)
+		return -ESTALE;
+	if (from->dir == to->dir && !strcmp(from->name, to->name))
+		return from->exists || from->entry ? 0 : -ENOENT;
+	if (flags & RENAME_EXCHANGE)
+		return exchange(fs, from, to);
+	if ((flags & RENAME_NOREPLACE) && (to->exists || has_new(to->entry)))
+		return -EEXIST;
+	if (from->exists)
+		return rename_committed(fs, from, to, flags);
+	if (!from->entry || !entry_own(from->entry, tid, &tgid))
+		return -ENOENT;
+	return rename_shadow(fs, from, to, tid);
+}
+
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
+	       fuse_ino_t newparent, const char *newname, unsigned flags)
+{
+	struct fs *fs = req_fs(req);
+	struct place from = {.name = name}, to = {.name = newname};
+	int r;
+
+	fs_lock(fs);
+	from.dir = ino_node(fs, parent);
+	to.dir = ino_node(fs, newparent);
+	if (entry_wait(fs, req, from.dir, name) ||
+	    entry_wait(fs, req, to.dir, newname)) {
+		fs_unlock(fs);
+		return;
+	}
+	r = do_rename(fs, &from, &to, flags, fuse_req_ctx(req)->pid);
+	fs_unlock(fs);
+	reply_err(req, r);
+}
+
+/* ---- link ------------------------------------------------------------ */
+
+static int link_node(struct fs *fs, struct node *node, struct node *newdir,
+		     const char *newname)
+{
+	char proc[32];
+	const char *name;
+	int r, fd, newfd;
+
+	r = node_at(fs, node, &fd, &name);
+	if (r < 0)
+		return r;
+	newfd = node_dirfd(fs, newdir);
+	if (newfd < 0)
+		return newfd;
+	r = node_at(fs, node, &fd, &name);
+	if (r < 0)
+		return r;
+	if (*name) {
+		r = linkat(fd, name, newfd, newname, 0);
+	} else {
+		snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+		r = linkat(AT_FDCWD, proc, newfd, newname, AT_SYMLINK_FOLLOW);
+	}
+	return r < 0 ? -errno : 0;
+}
+
+/* A nameless file (O_TMPFILE) gets its name: what it holds now is published,
+ * and it goes on as an update of that (drops). */
+static int link_nameless(struct fs *fs, struct txn *txn, struct node *newdir,
+			 const char *newname)
+{
+	struct entry *entry = entry_make(fs, newdir, newname);
+	char path[PATH_MAX];
+	int r;
+
+	if (!entry)
+		return -ENOMEM;
+	entry_add(entry, txn);
+	r = node_move(fs, txn->node, newdir, newname);
+	if (!r)
+		r = atio_shadow_set_path(txn->shadow,
+					 txn_path(fs, txn, path, sizeof(path)),
+					 NULL);
+	if (!r) {
+		txn->shared = true;
+		r = txn_publish(fs, txn, false);
+	}
+	if (r < 0 && txn->entry)
+		entry_remove(fs, txn);
+	return r;
+}
+
+/* Publish what @node's shadow holds, then give the published file (or the
+ * committed inode) its further name (drops). */
+static int do_link(struct fs *fs, fuse_req_t req, struct node *node,
+		   struct node *newdir, const char *newname,
+		   struct fuse_entry_param *ret_e)
+{
+	struct txn *txn = node->txn;
+	struct file_key key;
+	struct stat st;
+	int r;
+
+	if (name_is_reserved(fs, newdir, newname) ||
+	    ((node->flags | newdir->flags) & NODE_CTL))
+		return -EPERM;
+	if (entry_find(fs, newdir, newname))
+		return -EEXIST;
+	if (txn && !txn->entry) {
+		if (txn->kind != TXN_NEW || txn->fate != FATE_PUBLISH)
+			return -ENOENT; /* unlinked */
+		r = link_nameless(fs, txn, newdir, newname);
+	} else if (txn) {
+		r = txn_publish(fs, txn, false);
+		if (r < 0)
+			return r;
+		r = key_stat(node_dirfd(fs, txn->entry->dir),
+			     txn->entry->name, &key, &st);
+		node = r < 0 ? NULL :
+			       node_get(fs, &key, st.st_mode, txn->entry->dir,
+					txn->entry->name);
+		if (!r)
+			r = node ? link_node(fs, node, newdir, newname) :
+				   -ENOMEM;
+	} else {
+		r = link_node(fs, node, newdir, newname);
+	}
+	if (r < 0)
+		return r;
+	/* The other name's entry was given a lifetime while it was alone. */
+	if (node && !node->txn && node->parent && node->name)
+		guard_inval_entry(fs, node->parent, node->name);
+	return lookup(fs, req, newdir, newname, ret_e);
+}
+
+void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
+	     const char *newname)
+{
+	struct fs *fs = req_fs(req);
+	struct fuse_entry_param e;
+	struct node *node, *newdir;
+	int r;
+
+	fs_lock(fs);
+	node = ino_node(fs, ino);
+	newdir = ino_node(fs, newparent);
+	if (entry_wait(fs, req, newdir, newname) ||
+	    (node->txn && session_defer(req))) {
+		fs_unlock(fs);
+		return;
+	}
+	r = do_link(fs, req, node, newdir, newname, &e);
+	fs_unlock(fs);
+	if (r < 0)
+		reply_err(req, r);
+	else
+		fuse_reply_entry(req, &e);
+}

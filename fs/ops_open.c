@@ -1,0 +1,628 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * open(2) and creat(2): which version, which shadow, or neither.
+ *
+ * The kernel looks a name up and then opens the node it got.  An open for
+ * writing of a committed node is answered ESTALE once: the kernel walks the
+ * path again, asking for every name on it, and lookup() now hands that thread
+ * the shadow.  An open that has no path (a magic link in /proc, a file that is
+ * bind-mounted by itself) comes back with the same node: the second time it is
+ * bound to the shadow.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "creds.h"
+#include "ctl.h"
+#include "guard.h"
+#include "log.h"
+#include "ops.h"
+#include "proc.h"
+#include "session.h"
+
+#define N_TOLD 16
+
+/* What an open is answered with. */
+struct answer {
+	struct handle *h;
+	int32_t backing_id;
+	bool keep_cache, no_flush;
+};
+
+static bool wants_write(int flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+}
+
+/* ---- handles --------------------------------------------------------- */
+
+static struct handle *handle_new(struct node *node, int flags, pid_t tid)
+{
+	struct handle *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	h->node = node;
+	node_ref(node);
+	h->flags = flags;
+	h->tid = tid;
+	h->pidfd = -1;
+	return h;
+}
+
+void handle_free(struct fs *fs, struct handle *h)
+{
+	if (h->pidfd >= 0)
+		close(h->pidfd);
+	node_unref(fs, h->node);
+	fs->n_handles--;
+	free(h);
+}
+
+/* Open @node for @req: the backing file and a handle on it. */
+static int attach(struct fs *fs, fuse_req_t req, struct node *node, int flags,
+		  bool passthrough, enum file_class file_class,
+		  struct answer *a)
+{
+	struct opened *o;
+	struct handle *h;
+	int r;
+
+	h = handle_new(node, flags, fuse_req_ctx(req)->pid);
+	if (!h)
+		return -ENOMEM;
+	fs->n_handles++;
+	r = opened_get(fs, node, wants_write(flags), passthrough, file_class,
+		       &o);
+	if (r < 0) {
+		handle_free(fs, h);
+		return r;
+	}
+	a->h = h;
+	a->backing_id = o->backing_id;
+	return 0;
+}
+
+/* The kernel was not interested any more: it will send no RELEASE. */
+static void detach(struct fs *fs, struct handle *h)
+{
+	fs_lock(fs);
+	if (h->txn) {
+		struct txn *txn = h->txn;
+
+		if (!txn_release_quick(fs, h) && h->txn) {
+			txn_fail(txn, FATE_DISCARD, 0);
+			if (!txn_release_quick(fs, h))
+				h->txn = NULL;
+		}
+	}
+	opened_put(fs, h->node);
+	handle_free(fs, h);
+	fs_unlock(fs);
+}
+
+/* A writer's handle on the shadow @txn. */
+static int attach_txn(struct fs *fs, fuse_req_t req, struct txn *txn,
+		      int flags, struct answer *a)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	int r;
+
+	r = attach(fs, req, txn->node, flags, txn->unseen, CLASS_ATOMIC, a);
+	if (r < 0)
+		return r;
+	a->h->tgid = proc_tgid(ctx->pid);
+	if (!(flags & (O_TRUNC | O_EXCL)))
+		txn->shared = true;
+	if (ctx->uid != 0)
+		txn->keeps_privs = false;
+	txn_join(txn, a->h);
+	return 0;
+}
+
+/* ---- classes (S26) --------------------------------------------------- */
+
+static bool has_magic(int dirfd, const char *name)
+{
+	char head[16];
+	int fd = openat(dirfd, name,
+			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	n = pread(fd, head, sizeof(head), 0);
+	close(fd);
+	return n > 0 && policy_is_sqlite(head, (size_t)n);
+}
+
+static enum file_class name_class(struct fs *fs, struct node *dir,
+				  const char *name)
+{
+	char path[PATH_MAX], base[NAME_MAX + 1];
+	const char *full = NULL;
+	enum file_class c;
+	size_t n;
+	int dirfd;
+
+	if (policy_needs_path(fs->policy) &&
+	    node_path(dir, name, path, sizeof(path)) >= 0)
+		full = path;
+	c = policy_class(fs->policy, name, full);
+	if (c != CLASS_ATOMIC || !policy_sqlite(fs->policy))
+		return c;
+	dirfd = node_dirfd(fs, dir);
+	if (dirfd < 0)
+		return c;
+	n = policy_sqlite_base_len(name);
+	if (!n)
+		return has_magic(dirfd, name) ? CLASS_DIRECT : c;
+	snprintf(base, sizeof(base), "%.*s", (int)n, name);
+	if (policy_class(fs->policy, base, NULL) == CLASS_DIRECT ||
+	    has_magic(dirfd, base))
+		return CLASS_DIRECT;
+	return c;
+}
+
+enum file_class node_class(struct fs *fs, struct node *node)
+{
+	/* Decided by the first that writes, while nobody else does. */
+	if (node->opened && node->opened->handles && node->opened->writable)
+		return node->opened->file_class;
+	if (node->key.dev != fs->src_dev || !node->name || !node->parent)
+		return CLASS_DIRECT; /* a nested mount; a file without a name
+				      */
+	return name_class(fs, node->parent, node->name);
+}
+
+/* ---- reading --------------------------------------------------------- */
+
+/* Which thread was sent away from a superseded node: the second time it gets
+ * the old version (S28). */
+static bool was_told(pid_t tid, const struct node *node)
+{
+	static struct {
+		const struct node *node;
+		pid_t tid;
+	} told[N_TOLD];
+	static unsigned next;
+
+	for (unsigned i = 0; i < N_TOLD; i++)
+		if (told[i].node == node && told[i].tid == tid) {
+			told[i].node = NULL;
+			return true;
+		}
+	told[next].node = node;
+	told[next].tid = tid;
+	next = (next + 1) % N_TOLD;
+	return false;
+}
+
+/* Nobody has @node open: see what its name leads to.  Returns the number of
+ * links, or -errno. */
+static int revive(struct fs *fs, struct node *node)
+{
+	struct file_key key;
+	struct stat st;
+	const char *name;
+	int r, fd;
+
+	r = node_at(fs, node, &fd, &name);
+	if (!r)
+		r = key_stat(fd, name, &key, &st);
+	if (r == -ENOENT || r == -ENOTDIR ||
+	    (!r && (st.st_mode & S_IFMT) != node->type))
+		return -ESTALE;
+	if (r < 0)
+		return r;
+	if (!key_equal(&key, &node->key)) { /* superseded (S28) */
+		node_rekey(fs, node, &key);
+		node->flags |= NODE_BOUND;
+	}
+	return st.st_nlink > INT32_MAX ? INT32_MAX : (int)st.st_nlink;
+}
+
+static int open_reader(struct fs *fs, fuse_req_t req, struct node *node,
+		       int flags, struct answer *a)
+{
+	struct opened *o = node->opened;
+	bool passthrough = true;
+	struct stat st;
+	int r;
+
+	if (!node->txn && (!o || !o->handles)) {
+		r = revive(fs, node);
+		if (r < 0)
+			return r;
+		/* The daemon must be able to give readers of a file with
+		 * several links a copy before it is rewritten in place. */
+		passthrough = r <= 1;
+	} else if (!node->txn && !(node->flags & NODE_HASHED) &&
+		   !was_told(fuse_req_ctx(req)->pid, node)) {
+		return -ESTALE;
+	}
+	o = node->opened; /* may have been idle, and dropped */
+	r = attach(fs, req, node, flags, passthrough, CLASS_ATOMIC, a);
+	if (r < 0)
+		return r;
+	a->no_flush = true;
+	if (!a->backing_id && !fstat(node->opened->fd, &st))
+		a->keep_cache = opened_same_content(node->opened, &st) &&
+				!(node->flags & NODE_BOUND);
+	return 0;
+}
+
+/* ---- writing in place ------------------------------------------------ */
+
+static int open_in_place(struct fs *fs, fuse_req_t req, struct node *node,
+			 int flags, enum file_class file_class,
+			 struct answer *a)
+{
+	struct stat st;
+	int r;
+
+	r = attach(fs, req, node, flags, true, file_class, a);
+	if (r < 0)
+		return r;
+	node->flags |= NODE_IN_PLACE;
+	node->opened->file_class = file_class;
+	if (fuse_req_ctx(req)->uid && !fstat(node->opened->fd, &st) &&
+	    (st.st_mode & S_ISUID))
+		(void)fchmod(node->opened->fd, st.st_mode & 07777 & ~S_ISUID);
+	if ((flags & O_TRUNC) && ftruncate(node->opened->fd, 0) < 0) {
+		r = -errno;
+		opened_put(fs, node);
+		handle_free(fs, a->h);
+	}
+	return r;
+}
+
+/* ---- writing to a shadow --------------------------------------------- */
+
+static struct stage_request stage_request_of(fuse_req_t req, struct node *dir,
+					     const char *name,
+					     enum txn_kind kind)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+	return (struct stage_request){
+		.dir = dir,
+		.name = name,
+		.kind = kind,
+		.umask = ctx->umask,
+		.uid = ctx->uid,
+		.gid = ctx->gid,
+		.tid = ctx->pid,
+	};
+}
+
+int update_of(struct fs *fs, fuse_req_t req, struct node *node,
+	      struct txn **ret_txn)
+{
+	struct stage_request sr = stage_request_of(req, node->parent,
+						   node->name, TXN_UPDATE);
+	struct txn *txn;
+
+	for (;;) {
+		txn = entry_update(entry_find(fs, sr.dir, sr.name));
+		if (!txn || txn->ready)
+			break;
+		if (!session_on_worker())
+			return -EAGAIN;
+		pthread_cond_wait(&fs->settled, &fs->lock);
+		if (!node->name) /* unlinked meanwhile */
+			return -ESTALE;
+		sr.dir = node->parent;
+		sr.name = node->name;
+	}
+	if (!txn)
+		return txn_stage(fs, &sr, ret_txn);
+	*ret_txn = txn;
+	return 0;
+}
+
+/* O_TRUNC: a shadow of one's own. @node: the one that is replaced, or a live
+ * shadow of a name that is not published. */
+static int replacement_of(struct fs *fs, fuse_req_t req, struct node *node,
+			  struct txn **ret_txn)
+{
+	struct stage_request sr = stage_request_of(req, node->parent,
+						   node->name, TXN_REPLACE);
+	struct stat st;
+	int r;
+
+	r = txn_stage(fs, &sr, ret_txn);
+	if (r != -ENOENT || !node->txn)
+		return r;
+	r = node_attr(fs, node, &st);
+	if (r < 0)
+		return r;
+	sr.kind = TXN_NEW;
+	sr.mode = st.st_mode & 07777;
+	sr.umask = 0;
+	return txn_stage(fs, &sr, ret_txn);
+}
+
+/* There is no path to redirect: @node itself becomes the shadow. */
+static int bind_node(struct fs *fs, struct node *node, struct txn *txn)
+{
+	struct node *w = txn->node;
+	struct file_key key = w->key;
+
+	if (node->opened && node->opened->handles)
+		return -EBUSY;
+	if (txn->handles || w->nlookup || w->opened)
+		return -EBUSY; /* others are on it under its own node */
+	w->txn = NULL;
+	node_retire(fs, w);
+	node_rekey(fs, node, &key);
+	node->flags |= NODE_BOUND;
+	node->txn = txn;
+	node_ref(node);
+	txn->node = node;
+	node_unref(fs, w);
+	return 0;
+}
+
+/* Send the caller to @txn: -ESTALE, and remember that. */
+static int redirect(struct fs *fs, pid_t tid, struct txn *txn)
+{
+	int r = intent_put(fs, tid, txn);
+
+	if (r < 0 && !txn->handles && !txn->pins)
+		txn_reap(fs, txn);
+	return r < 0 ? r : -ESTALE;
+}
+
+/* An open for writing of what is a live shadow already. */
+static int open_shadow(struct fs *fs, fuse_req_t req, struct node *node,
+		       int flags, struct answer *a)
+{
+	pid_t tid = fuse_req_ctx(req)->pid;
+	struct txn *txn = node->txn, *other;
+	int r;
+
+	if (intent_take(fs, tid, txn) || !(flags & O_TRUNC))
+		return attach_txn(fs, req, txn, flags, a);
+	other = txn->entry ? intent_find(fs, tid, txn->entry->dir,
+					 txn->entry->name) :
+			     NULL;
+	if (txn->entry && !other) {
+		r = replacement_of(fs, req, node, &other);
+		return r < 0 ? r : redirect(fs, tid, other);
+	}
+	/* It came back to the same node: it was opened by descriptor
+	 * (/dev/stdout), as one more writer of this very file. */
+	if (other)
+		intent_drop(fs, tid, other);
+	if (ftruncate(atio_shadow_fd(txn->shadow), 0) < 0)
+		return -errno;
+	atio_shadow_set_changed(txn->shadow);
+	return attach_txn(fs, req, txn, flags & ~O_TRUNC, a);
+}
+
+static int open_writer(struct fs *fs, fuse_req_t req, struct node *node,
+		       int flags, struct answer *a)
+{
+	pid_t tid = fuse_req_ctx(req)->pid;
+	enum file_class file_class;
+	struct txn *txn;
+	int r;
+
+	if (node->txn)
+		return open_shadow(fs, req, node, flags, a);
+	file_class = node_class(fs, node);
+	if (file_class == CLASS_DIRECT ||
+	    (file_class == CLASS_APPEND && (flags & O_APPEND) &&
+	     !(flags & O_TRUNC)))
+		return open_in_place(fs, req, node, flags, file_class, a);
+	txn = intent_find(fs, tid, node->parent, node->name);
+	if (txn && txn->node != node) {
+		r = bind_node(fs, node, txn);
+		if (r < 0) {
+			intent_drop(fs, tid, txn);
+			return r;
+		}
+		(void)intent_take(fs, tid, txn);
+		return attach_txn(fs, req, txn, flags, a);
+	}
+	r = (flags & O_TRUNC) ? replacement_of(fs, req, node, &txn) :
+				update_of(fs, req, node, &txn);
+	return r < 0 ? r : redirect(fs, tid, txn);
+}
+
+/* An inode that is being rewritten in place is opened when that is done. */
+static bool redo_wait(struct fs *fs, fuse_req_t req, struct node *node)
+{
+	while (fs->redo.ino && key_equal(&fs->redo, &node->key)) {
+		if (session_defer(req))
+			return true;
+		pthread_cond_wait(&fs->settled, &fs->lock);
+	}
+	return false;
+}
+
+static void reply_answer(struct fs *fs, fuse_req_t req, struct answer *a,
+			 const struct fuse_entry_param *e)
+{
+	/* The kernel may release @a->h before this returns. */
+	struct handle *h = a->h;
+
+	if (opened_reply(fs, req, h, e, a->backing_id, a->keep_cache,
+			 a->no_flush) == -ENOENT)
+		detach(fs, h);
+}
+
+void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs *fs = req_fs(req);
+	struct answer a = {0};
+	struct node *node;
+	int r;
+
+	fs_lock(fs);
+	node = ino_node(fs, ino);
+	if (node->flags & NODE_CTL) {
+		fs_unlock(fs);
+		ctl_open(fs, req, node, fi);
+		return;
+	}
+	if ((node->parent && node->name &&
+	     entry_wait(fs, req, node->parent, node->name)) ||
+	    redo_wait(fs, req, node)) {
+		fs_unlock(fs);
+		return;
+	}
+	r = wants_write(fi->flags) ?
+		    open_writer(fs, req, node, fi->flags, &a) :
+		    open_reader(fs, req, node, fi->flags, &a);
+	if (r == -EAGAIN && session_defer(req)) {
+		fs_unlock(fs);
+		return;
+	}
+	fs_unlock(fs);
+	if (r < 0)
+		reply_err(req, r);
+	else
+		reply_answer(fs, req, &a, NULL);
+}
+
+/* ---- creat ----------------------------------------------------------- */
+
+/* A file that is not staged appears at once. */
+static int create_in_place(struct fs *fs, fuse_req_t req, struct node *dir,
+			   const char *name, mode_t mode,
+			   enum file_class file_class, int flags,
+			   struct answer *a, struct fuse_entry_param *ret_e)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	int r, fd, dirfd = node_dirfd(fs, dir);
+
+	if (dirfd < 0)
+		return dirfd;
+	if (!dir_has_default_acl(dirfd))
+		mode &= ~ctx->umask;
+	creds_enter(ctx->uid, ctx->gid);
+	fd = openat(dirfd, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, mode);
+	r = fd < 0 ? -errno : 0;
+	creds_leave();
+	if (r < 0)
+		return r;
+	close(fd);
+	r = lookup(fs, req, dir, name, ret_e);
+	if (r < 0)
+		return r;
+	flags &= ~(O_TRUNC | O_EXCL);
+	if (wants_write(flags))
+		return open_in_place(fs, req, ino_node(fs, ret_e->ino), flags,
+				     file_class, a);
+	return open_reader(fs, req, ino_node(fs, ret_e->ino), flags, a);
+}
+
+static int create_shadow(struct fs *fs, fuse_req_t req, struct node *dir,
+			 const char *name, mode_t mode, int flags,
+			 struct answer *a, struct fuse_entry_param *ret_e)
+{
+	struct stage_request sr = stage_request_of(req, dir, name, TXN_NEW);
+	struct stat st;
+	struct txn *txn;
+	int r;
+
+	sr.mode = mode;
+	r = txn_stage(fs, &sr, &txn);
+	if (r < 0)
+		return r;
+	r = attach_txn(fs, req, txn, flags, a);
+	if (!r)
+		r = node_attr(fs, txn->node, &st);
+	if (r < 0) {
+		txn_reap(fs, txn);
+		return r;
+	}
+	fill_entry(fs, txn->node, &st, true, ret_e);
+	return 0;
+}
+
+/* The name is taken by files that are not published (S7). */
+static int create_joining(struct fs *fs, fuse_req_t req, struct entry *entry,
+			  int flags, struct answer *a,
+			  struct fuse_entry_param *ret_e)
+{
+	struct txn *txn = entry->txns;
+	struct stat st;
+	int r;
+
+	while (txn && (!txn->ready || txn->fate != FATE_PUBLISH))
+		txn = txn->next;
+	if (!txn)
+		return -EEXIST;
+	r = wants_write(flags) ? attach_txn(fs, req, txn, flags, a) :
+				 open_reader(fs, req, txn->node, flags, a);
+	if (!r)
+		r = node_attr(fs, txn->node, &st);
+	if (!r)
+		fill_entry(fs, txn->node, &st, true, ret_e);
+	return r;
+}
+
+static int create(struct fs *fs, fuse_req_t req, struct node *dir,
+		  const char *name, mode_t mode, int flags, struct answer *a,
+		  struct fuse_entry_param *ret_e)
+{
+	enum file_class file_class;
+	struct entry *entry;
+	struct file_key key;
+	struct stat st;
+	int dirfd;
+
+	if (!strcmp(name, "/")) /* O_TMPFILE */
+		return create_shadow(fs, req, dir, NULL, mode, flags, a, ret_e);
+	if (name_is_reserved(fs, dir, name) || (dir->flags & NODE_CTL))
+		return -EPERM;
+	dirfd = node_dirfd(fs, dir);
+	if (dirfd < 0)
+		return dirfd;
+	/* It appeared since the kernel looked: let it look again. */
+	if (!key_stat(dirfd, name, &key, &st))
+		return (flags & O_EXCL) ? -EEXIST : -ESTALE;
+	entry = entry_find(fs, dir, name);
+	if (entry && (flags & O_EXCL))
+		return -EEXIST;
+	if (entry && !(flags & O_TRUNC))
+		return create_joining(fs, req, entry, flags, a, ret_e);
+	file_class = name_class(fs, dir, name);
+	if (key_stat(dirfd, "", &key, &st) == 0 && key.dev != fs->src_dev)
+		file_class = CLASS_DIRECT;
+	if (file_class == CLASS_DIRECT ||
+	    (file_class == CLASS_APPEND && (flags & O_APPEND)) ||
+	    (flags & O_ACCMODE) == O_RDONLY)
+		return create_in_place(fs, req, dir, name, mode, file_class,
+				       flags, a, ret_e);
+	return create_shadow(fs, req, dir, name, mode, flags, a, ret_e);
+}
+
+void op_create(fuse_req_t req, fuse_ino_t parent, const char *name,
+	       mode_t mode, struct fuse_file_info *fi)
+{
+	struct fs *fs = req_fs(req);
+	struct fuse_entry_param e;
+	struct answer a = {0};
+	struct node *dir;
+	int r;
+
+	fs_lock(fs);
+	dir = ino_node(fs, parent);
+	if (entry_wait(fs, req, dir, name)) {
+		fs_unlock(fs);
+		return;
+	}
+	r = create(fs, req, dir, name, mode, fi->flags, &a, &e);
+	fs_unlock(fs);
+	if (r < 0)
+		reply_err(req, r);
+	else
+		reply_answer(fs, req, &a, &e);
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * txn.h - transactions: who writes what, and when it becomes the file.
+ *
+ *        open(2) for writing, O_CREAT, truncate(2)
+ *                       |
+ *                   txn_stage           intent_put: pinned until the
+ *                       v               redirected open comes
+ *     +-------------> OPEN  <-- txn_join
+ *     |   txn_sync     |
+ *     +----------------+  fsync(2): a snapshot is published, writing goes on
+ *     |                |
+ *     |   txn_prepare  |  FLUSH of a process's last descriptor: all that can
+ *     |                v  fail
+ *     |            PREPARED   (a later write leads back to OPEN)
+ *     |                |
+ *     |   txn_release  |  RELEASE
+ *     +----------------+  others still write: the snapshot is published
+ *                      |
+ *                      +--> committed: the shadow is the file
+ *                      +--> rolled back: the shadow is in the quarantine
+ *                      +--> discarded: nothing was changed, or unlinked
+ *
+ * busy     One thread is staging, preparing or publishing this transaction and
+ *          has dropped fs->lock.  Others wait on fs->settled, workers only.
+ * pending  A RELEASE that will publish was read and runs on a worker; whoever
+ *          asks for the name waits (S2).  That worker waits for nobody but a
+ *          busy one, and a busy one waits for nobody: waiting ends.
+ *
+ * Everything here is called with fs->lock held; what is marked (drops) may
+ * release it meanwhile, and then runs on a worker only.
+ */
+#ifndef FS_TXN_H
+#define FS_TXN_H
+
+#include "fs.h"
+
+enum txn_kind {
+	TXN_NEW,     /* nothing of that name is published yet */
+	TXN_REPLACE, /* O_TRUNC: has a shadow of its own */
+	TXN_UPDATE,  /* began with the current content; shared */
+};
+
+/* How a transaction will end. */
+enum txn_fate {
+	FATE_PUBLISH,
+	FATE_DISCARD,  /* unlinked while open: wanted by nobody */
+	FATE_ORPHANED, /* another file was renamed over the name */
+	FATE_KILLED,
+	FATE_ABORTED,
+	FATE_CONFLICT,
+	FATE_FAILED, /* txn->error says why */
+};
+
+/* One open(2) that the kernel knows. */
+struct handle {
+	struct node *node;   /* holds a reference */
+	struct txn *txn;     /* when open for writing on a shadow, else NULL */
+	struct handle *next; /* of the same transaction */
+	pid_t tid, tgid;     /* of the opener; tgid 0: not known */
+	int flags;           /* of open(2) */
+	int pidfd;           /* of the opener once it flushed, or -1 */
+	bool killed;         /* the opener died by a signal */
+};
+
+struct txn {
+	struct txn *all_prev, *all_next;
+	struct txn *next;    /* of the same entry, older */
+	struct entry *entry; /* NULL: nameless (O_TMPFILE), or cut off */
+	struct node *node;   /* of the shadow: holds a reference */
+	struct atio_shadow *shadow;
+	struct atio_shadow *snapshot; /* flushed, of the content at the mark */
+	struct handle *handles;       /* open for writing */
+	struct file_key base; /* version it began with or published; ino 0: none
+			       */
+	struct timespec base_ctime;
+	off_t tail;     /* append_only: what lies behind is not published */
+	unsigned pins;  /* intents */
+	unsigned pending;
+	enum txn_kind kind;
+	enum txn_fate fate;
+	int error;      /* what close reports (positive errno) */
+	pid_t pid;      /* of the process that opened it first */
+	uid_t uid;
+	char command[16];
+	bool busy;
+	bool ready;       /* staged: node and content are there */
+	bool unpublished; /* held changes at the last mark */
+	bool prepared;    /* flushed since the last mark */
+	bool shared;      /* joined without O_TRUNC: becomes an update */
+	bool append_only; /* every writer used O_APPEND, and only that */
+	bool rebased;     /* its content lacks what others published: only its
+			     tail is applied */
+	bool conflict;    /* its base was rewritten in place by others */
+	bool meta_set;    /* mode, owner or xattrs were set through it */
+	bool unseen;      /* passthrough: the daemon sees no failing write */
+	bool was_low;     /* the disk ran low while it was open */
+	bool keeps_privs; /* every writer may leave setuid bits alone */
+};
+
+struct stage_request {
+	struct node *dir;
+	const char *name;     /* NULL: nameless, in @dir (O_TMPFILE) */
+	enum txn_kind kind;
+	mode_t mode, umask;   /* of a new file */
+	uid_t uid;
+	gid_t gid;
+	pid_t tid;
+};
+
+/* ---- txn.c ----------------------------------------------------------- */
+
+/* Make a transaction, without handles or pins.  -EAGAIN: it copies much, or
+ * another thread is staging; put the request aside (drops, on a worker). */
+int txn_stage(struct fs *fs, const struct stage_request *sr,
+	      struct txn **ret_txn);
+
+/* @h becomes a writer of @txn. */
+void txn_join(struct txn *txn, struct handle *h);
+
+/* Whether it holds anything that is not published. */
+bool txn_dirty(const struct txn *txn);
+
+/* It will not be published: close(2) will report @error (positive). */
+void txn_fail(struct txn *txn, enum txn_fate fate, int error);
+
+/* The transaction is over: its shadow has ended.  Handles and the node stay
+ * with those who hold them.  @node_lives: the node is a committed one now. */
+void txn_over(struct fs *fs, struct txn *txn, bool node_lives);
+
+/* Nobody uses it, nothing is to be published: drop the shadow. */
+void txn_reap(struct fs *fs, struct txn *txn);
+
+/* The path of its file, for logs; "" when nameless. */
+const char *txn_path(struct fs *fs, const struct txn *txn, char *buf,
+		     size_t size);
+
+void txn_busy_begin(struct fs *fs, struct txn *txn); /* (drops) */
+void txn_busy_end(struct fs *fs, struct txn *txn);
+
+/* ---- publish.c ------------------------------------------------------- */
+
+/* Everything that can fail before a commit: disk full, conflict, flush
+ * (drops).  What close(2) returns: 0 or -errno. */
+int txn_prepare(struct fs *fs, struct txn *txn);
+
+/* Publish what was written so far, durably if asked; writing goes on
+ * (drops). */
+int txn_publish(struct fs *fs, struct txn *txn, bool durable);
+
+/* fsync(2): durable, and visible where a snapshot is cheap (drops). */
+int txn_sync(struct fs *fs, struct txn *txn);
+
+/* Publish the prepared shadow itself, or its snapshot, and end: a rename.
+ * -EAGAIN: it takes more than that, call txn_commit on a worker. */
+int txn_commit_quick(struct fs *fs, struct txn *txn);
+int txn_commit(struct fs *fs, struct txn *txn); /* (drops) */
+/* The snapshot that prepare made becomes the file, as above. */
+int txn_commit_snapshot_quick(struct fs *fs, struct txn *txn);
+
+/* ---- release.c ------------------------------------------------------- */
+
+/* FLUSH of @h by thread @tid (drops). */
+int txn_flush(struct fs *fs, struct handle *h, pid_t tid);
+
+/* Release @h without waiting or I/O, if that can be.  False: nothing was done;
+ * call txn_release on a worker. */
+bool txn_release_quick(struct fs *fs, struct handle *h);
+/* The caller has counted it in txn->pending and fs->n_pending (drops). */
+void txn_release(struct fs *fs, struct handle *h);
+
+/* Roll back on request; handles stay open on what is never published
+ * (drops). */
+int txn_abort(struct fs *fs, struct txn *txn);
+
+/* The session is over: settle all.  @closed: the kernel has closed every file
+ * (drops). */
+void txn_settle_all(struct fs *fs, bool closed);
+
+/* ---- dirsync.c ------------------------------------------------------- */
+
+/* Sync @dir soon, on a worker: once for all the commits that wait for it. */
+void dirsync_queue(struct fs *fs, struct node *dir);
+/* Sync it now (drops). */
+int dirsync_now(struct fs *fs, struct node *dir);
+
+#endif
