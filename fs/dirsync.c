@@ -7,16 +7,29 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "guard.h"
 #include "log.h"
 #include "session.h"
 #include "txn.h"
 
+/* How long a rename waits for company.  On a journaling file system the flush
+ * of the next file commits it along the way, and what is left to do is little;
+ * synced at once, every commit would wait for the sync of the one before. */
+#define DELAY_NS 10000000
+
+/* Freeing a replaced inode takes longer than the rename that replaced it: the
+ * last descriptors of that many are closed here, too. */
+#define MAX_OLD 64
+
 struct dirsync {
 	struct dirsync *next;
-	struct node *dir;     /* holds a reference */
-	uint64_t want, done;  /* commits asked for, commits on disk */
+	struct node *dir; /* holds a reference */
+	struct timespec due;
+	int old_fds[MAX_OLD];
+	unsigned n_old;
 };
 
 int dirsync_now(struct fs *fs, struct node *dir)
@@ -33,6 +46,7 @@ int dirsync_now(struct fs *fs, struct node *dir)
 	}
 	if (fd < 0)
 		return fd == -ESTALE ? 0 : fd; /* removed: nothing to keep */
+	session_may_block(fs);
 	fs_unlock(fs);
 	r = atio_dir_sync(fs->store, fd);
 	close(fd);
@@ -47,46 +61,75 @@ int dirsync_now(struct fs *fs, struct node *dir)
 
 static void dirsync_run(struct fs *fs, void *arg)
 {
-	struct dirsync *d = arg, **p;
+	struct dirsync *d = arg;
 
+	while (d->n_old)
+		close(d->old_fds[--d->n_old]);
+	/* The kernel did not see the directory change. */
+	(void)fuse_lowlevel_notify_inval_inode(fs->se, node_ino(fs, d->dir),
+					       -1, 0);
 	fs_lock(fs);
-	do {
-		uint64_t want = d->want;
-
-		(void)dirsync_now(fs, d->dir);
-		d->done = want;
-	} while (d->want != d->done);
-	for (p = &fs->dirsyncs; *p != d; p = &(*p)->next)
-		;
-	*p = d->next;
+	(void)dirsync_now(fs, d->dir);
 	node_unref(fs, d->dir);
 	fs_unlock(fs);
 	free(d);
 }
 
-void dirsync_queue(struct fs *fs, struct node *dir)
+static bool is_due(const struct dirsync *d, const struct timespec *now)
+{
+	return now->tv_sec > d->due.tv_sec ||
+	       (now->tv_sec == d->due.tv_sec && now->tv_nsec >= d->due.tv_nsec);
+}
+
+unsigned dirsync_start_due(struct fs *fs, bool all)
+{
+	struct dirsync *d = fs->dirsyncs, **p = &fs->dirsyncs;
+	struct timespec now;
+
+	if (!d)
+		return 0;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	while ((d = *p)) {
+		if ((all || is_due(d, &now)) &&
+		    !session_work(fs, dirsync_run, d))
+			*p = d->next;
+		else
+			p = &d->next;
+	}
+	return fs->dirsyncs ? DELAY_NS / 1000000 : 0;
+}
+
+static struct dirsync *dirsync_new(struct fs *fs, struct node *dir)
+{
+	struct dirsync *d = calloc(1, sizeof(*d));
+
+	if (!d) {
+		log_failure("sync directory", dir->name, ENOMEM, 0, NULL);
+		return NULL;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &d->due);
+	d->due.tv_nsec += DELAY_NS;
+	d->due.tv_sec += d->due.tv_nsec / 1000000000;
+	d->due.tv_nsec %= 1000000000;
+	d->dir = dir;
+	node_ref(dir);
+	d->next = fs->dirsyncs;
+	fs->dirsyncs = d;
+	if (!d->next)
+		guard_wake();
+	return d;
+}
+
+void dirsync_queue(struct fs *fs, struct node *dir, int old_fd)
 {
 	struct dirsync *d = fs->dirsyncs;
 
-	if (!fs->opts->durable)
-		return;
 	while (d && d->dir != dir)
 		d = d->next;
-	if (d) {
-		d->want++;
-		return;
-	}
-	d = calloc(1, sizeof(*d));
-	if (d) {
-		d->dir = dir;
-		d->want = 1;
-		if (!session_work(fs, dirsync_run, d)) {
-			node_ref(dir);
-			d->next = fs->dirsyncs;
-			fs->dirsyncs = d;
-			return;
-		}
-	}
-	free(d);
-	log_failure("sync directory", dir->name, ENOMEM, 0, NULL);
+	if (!d)
+		d = dirsync_new(fs, dir);
+	if (d && old_fd >= 0 && d->n_old < MAX_OLD)
+		d->old_fds[d->n_old++] = old_fd;
+	else if (old_fd >= 0)
+		close(old_fd);
 }

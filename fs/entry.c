@@ -252,25 +252,16 @@ void entry_cut(struct fs *fs, struct node *dir, const char *name,
 	}
 }
 
-bool entry_wait(struct fs *fs, fuse_req_t req, struct node *dir,
-		const char *name)
+void entry_wait(struct fs *fs, struct node *dir, const char *name)
 {
-	while (fs->n_pending && entry_pending(entry_find(fs, dir, name))) {
-		if (session_defer(req))
-			return true;
-		pthread_cond_wait(&fs->settled, &fs->lock);
-	}
-	return false;
+	while (fs->n_pending && entry_pending(entry_find(fs, dir, name)))
+		fs_wait(fs);
 }
 
-bool dir_wait(struct fs *fs, fuse_req_t req, struct node *dir)
+void dir_wait(struct fs *fs, struct node *dir)
 {
-	while (fs->n_pending && entry_any_in(fs, dir, true)) {
-		if (session_defer(req))
-			return true;
-		pthread_cond_wait(&fs->settled, &fs->lock);
-	}
-	return false;
+	while (fs->n_pending && entry_any_in(fs, dir, true))
+		fs_wait(fs);
 }
 
 /* ---- intents --------------------------------------------------------- */

@@ -55,11 +55,9 @@ int entry_swap(struct fs *fs, struct node *dir_a, const char *name_a,
 void entry_cut(struct fs *fs, struct node *dir, const char *name,
 	       enum txn_fate fate);
 
-/* Wait until nothing is pending on that name, or in @dir.  True: @req was put
- * aside, and the caller returns at once. */
-bool entry_wait(struct fs *fs, fuse_req_t req, struct node *dir,
-		const char *name);
-bool dir_wait(struct fs *fs, fuse_req_t req, struct node *dir);
+/* Wait until nothing is pending on that name, or in @dir (drops). */
+void entry_wait(struct fs *fs, struct node *dir, const char *name);
+void dir_wait(struct fs *fs, struct node *dir);
 
 int intent_put(struct fs *fs, pid_t tid, struct txn *txn);
 /* What @tid was sent to that name for, NULL if nothing. */

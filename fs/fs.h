@@ -3,14 +3,12 @@
  * fs.h - the daemon's state, and who may touch it when.
  *
  * Threads
- *   main      reads /dev/fuse and answers what cannot block.
- *   workers   run what may: a handler that finds it must wait or do I/O says
- *             `if (session_defer(req)) return;`, which on the main thread
- *             puts the raw request aside to be run again by a worker, and on
- *             a worker does nothing.  Requests keep their order where it
- *             matters because a RELEASE is marked pending by the main thread
- *             before it reads on (txn.h).
+ *   handlers  one of them reads requests and answers them; before it waits or
+ *             does I/O it hands the reading on (session.h).  Requests keep
+ *             their order where it matters because a RELEASE is marked
+ *             pending before the next request is read (txn.h).
  *   keeper    looks after free space, lost intents and notifications.
+ *   signals   waits for SIGTERM.
  *
  * Locks, in order: fs->lock, then those of lib/ and of the work queue (leaves).
  * fs->lock guards nodes, names, transactions and handles.  It is held across
@@ -93,6 +91,9 @@ static inline void fs_unlock(struct fs *fs)
 {
 	pthread_mutex_unlock(&fs->lock);
 }
+
+/* Wait, with fs->lock, until some transaction has settled (session.c). */
+void fs_wait(struct fs *fs);
 
 static inline struct fs *req_fs(fuse_req_t req)
 {

@@ -100,7 +100,10 @@ static void *keeper_main(void *arg)
 
 	fs_lock(fs);
 	while (!keeper.stop) {
-		unsigned ms = fs->n_txns ? LOOK_MS : REAP_MS;
+		unsigned sync_ms = dirsync_start_due(fs, false);
+		unsigned ms = sync_ms	? sync_ms :
+			      fs->n_txns ? LOOK_MS :
+					   REAP_MS;
 		struct timespec until = in_ms(ms);
 		struct notice *notices;
 
@@ -143,6 +146,7 @@ void guard_stop(struct fs *fs)
 	if (!keeper.running)
 		return;
 	fs_lock(fs);
+	(void)dirsync_start_due(fs, true);
 	keeper.stop = true;
 	pthread_cond_signal(&keeper.wake);
 	fs_unlock(fs);
@@ -151,6 +155,11 @@ void guard_stop(struct fs *fs)
 		next = notice->next;
 		free(notice);
 	}
+}
+
+void guard_wake(void)
+{
+	pthread_cond_signal(&keeper.wake);
 }
 
 void guard_inval_entry(struct fs *fs, struct node *dir, const char *name)
@@ -164,5 +173,5 @@ void guard_inval_entry(struct fs *fs, struct node *dir, const char *name)
 	notice->parent = node_ino(fs, dir);
 	notice->next = keeper.notices;
 	keeper.notices = notice;
-	pthread_cond_signal(&keeper.wake);
+	guard_wake();
 }

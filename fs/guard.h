@@ -10,6 +10,8 @@
  *
  * Notifications to the kernel, which must not be sent from a request.
  *
+ * Directories that are to be synced (dirsync.c).
+ *
  * Intents whose thread was killed between its two tries.
  */
 #ifndef FS_GUARD_H
@@ -22,6 +24,9 @@ void guard_stop(struct fs *fs);
 
 /* Look at the free space now. */
 bool guard_is_low(struct fs *fs);
+
+/* There is something new to look after (with fs->lock). */
+void guard_wake(void);
 
 /* Forget the kernel's entry @name in @dir soon (with fs->lock). */
 void guard_inval_entry(struct fs *fs, struct node *dir, const char *name);

@@ -374,7 +374,6 @@ static int run(struct fs *fs, struct atio_error *err)
 	if (!asked)
 		pthread_kill(signals, SIGUSR1);
 	pthread_join(signals, NULL);
-	session_drain(fs);
 	fs_lock(fs);
 	txn_settle_all(fs, !asked && !r);
 	fs_unlock(fs);

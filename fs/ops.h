@@ -55,8 +55,7 @@ static inline struct handle *fi_handle(const struct fuse_file_info *fi)
 	return fi ? (struct handle *)(uintptr_t)fi->fh : NULL;
 }
 
-/* The transaction an update of @node joins, staged if need be.  -EAGAIN: put
- * the request aside.  (drops, on a worker) */
+/* The transaction an update of @node joins, staged if need be (drops). */
 int update_of(struct fs *fs, fuse_req_t req, struct node *node,
 	      struct txn **ret_txn);
 enum file_class node_class(struct fs *fs, struct node *node);

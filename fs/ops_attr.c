@@ -54,11 +54,8 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	fs_lock(fs);
 	node = ino_node(fs, ino);
-	if (node->type == S_IFREG && node->parent && node->name &&
-	    entry_wait(fs, req, node->parent, node->name)) {
-		fs_unlock(fs);
-		return;
-	}
+	if (node->type == S_IFREG && node->parent && node->name)
+		entry_wait(fs, node->parent, node->name);
 	r = node_attr(fs, node, &st);
 	if (!r)
 		timeout = attr_timeout(fs, node, &st);
@@ -198,8 +195,7 @@ static int truncate_by_path(struct fs *fs, fuse_req_t req, struct node *node,
 	if (txn) {
 		if (node->txn && !intent_is(fs, tid, txn))
 			return shadow_truncate(txn, size); /* his own */
-		if (!session_on_worker())
-			return -EAGAIN;
+		session_may_block(fs);
 		return truncate_and_publish(fs, tid, txn, size);
 	}
 	r = update_of(fs, req, node, &txn);
@@ -232,19 +228,12 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 
 	fs_lock(fs);
 	node = ino_node(fs, ino);
-	if (ctl_contains(node)) {
+	if (ctl_contains(node))
 		r = -EPERM;
-	} else if (node->parent && node->name &&
-		   entry_wait(fs, req, node->parent, node->name)) {
-		fs_unlock(fs);
-		return;
-	}
+	else if (node->parent && node->name)
+		entry_wait(fs, node->parent, node->name);
 	if (!r && (to_set & FUSE_SET_ATTR_SIZE))
 		r = set_size(fs, req, node, attr->st_size, fi_handle(fi));
-	if (r == -EAGAIN && session_defer(req)) {
-		fs_unlock(fs);
-		return;
-	}
 	if (!r)
 		r = set_meta(fs, node, attr, to_set);
 	if (!r)

@@ -227,11 +227,7 @@ static void read_directory(fuse_req_t req, fuse_ino_t ino, size_t size,
 	l.buf = malloc(size);
 	fs_lock(fs);
 	l.node = ino_node(fs, ino);
-	if (dir_wait(fs, req, l.node)) {
-		fs_unlock(fs);
-		free(l.buf);
-		return;
-	}
+	dir_wait(fs, l.node);
 	if (off == 0 && fs->n_txns)
 		own_names(fs, l.node, fuse_req_ctx(req)->pid, d);
 	if (!l.buf)
@@ -269,12 +265,11 @@ void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync,
 	struct node *node;
 	int r;
 
-	if (session_defer(req))
-		return;
+	session_may_block(fs);
 	fs_lock(fs);
 	node = ino_node(fs, ino);
 	/* What was closed before is published first. */
-	(void)dir_wait(fs, req, node);
+	dir_wait(fs, node);
 	r = node->flags & NODE_CTL ? 0 : dirsync_now(fs, node);
 	fs_unlock(fs);
 	reply_err(req, r);

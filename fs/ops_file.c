@@ -43,9 +43,9 @@ static ssize_t read_cached(int fd, void *buf, size_t size, off_t off)
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	     struct fuse_file_info *fi)
 {
-	static char buf[1 << 20]; /* of the main thread */
 	struct fuse_bufvec v = FUSE_BUFVEC_INIT(size);
 	struct fs *fs = req_fs(req);
+	char *buf;
 	int fd;
 	ssize_t n;
 
@@ -54,15 +54,14 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		return;
 	}
 	fd = handle_fd(fi_handle(fi));
-	if (!session_on_worker() && size <= sizeof(buf)) {
-		n = read_cached(fd, buf, size, off);
-		if (n >= 0) {
-			fuse_reply_buf(req, buf, (size_t)n);
-			return;
-		}
-	}
-	if (session_defer(req))
+	buf = malloc(size);
+	n = buf ? read_cached(fd, buf, size, off) : -EAGAIN;
+	if (n >= 0)
+		fuse_reply_buf(req, buf, (size_t)n);
+	free(buf);
+	if (n >= 0)
 		return;
+	session_may_block(fs);
 	v.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
 	v.buf[0].fd = fd;
 	v.buf[0].pos = off;
@@ -91,8 +90,7 @@ void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in,
 	struct handle *h = fi_handle(fi);
 	ssize_t n;
 
-	if (session_defer(req))
-		return;
+	session_may_block(req_fs(req));
 	out.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
 	out.buf[0].fd = handle_fd(h);
 	out.buf[0].pos = off;
@@ -120,10 +118,6 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	fs_lock(fs);
 	if (h->txn &&
 	    (h->txn->fate != FATE_PUBLISH || txn_dirty(h->txn))) {
-		if (session_defer(req)) {
-			fs_unlock(fs);
-			return;
-		}
 		r = txn_flush(fs, h, fuse_req_ctx(req)->pid);
 	}
 	fs_unlock(fs);
@@ -141,17 +135,12 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	}
 	fs_lock(fs);
-	if (session_on_worker()) {
-		if (h->txn)
-			txn_release(fs, h);
-	} else if (!txn_release_quick(fs, h)) {
+	if (!txn_release_quick(fs, h)) {
 		/* Before the next request is read: whoever asks for the name
 		 * from now on waits (S2). */
 		h->txn->pending++;
 		fs->n_pending++;
-		fs_unlock(fs);
-		(void)session_defer(req);
-		return;
+		txn_release(fs, h);
 	}
 	opened_put(fs, h->node);
 	handle_free(fs, h);
@@ -170,8 +159,7 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 		reply_err(req, 0);
 		return;
 	}
-	if (session_defer(req))
-		return;
+	session_may_block(req_fs(req));
 	fs_lock(fs);
 	if (h->txn) {
 		r = txn_sync(fs, h->txn);
@@ -195,8 +183,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off,
 	struct handle *h = fi_handle(fi);
 	int r = 0;
 
-	if (session_defer(req))
-		return;
+	session_may_block(req_fs(req));
 	if (fallocate(handle_fd(h), mode, off, len) < 0)
 		r = -errno;
 	fs_lock(fs);
@@ -233,8 +220,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 		reply_err(req, -EOPNOTSUPP);
 		return;
 	}
-	if (session_defer(req))
-		return;
+	session_may_block(req_fs(req));
 	n = copy_file_range(handle_fd(fi_handle(fi_in)), &off_in, handle_fd(h),
 			    &off_out, len, (unsigned)flags);
 	if (n < 0) {
@@ -313,8 +299,7 @@ void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg,
 		reply_err(req, -EINVAL);
 		return;
 	}
-	if (session_defer(req))
-		return;
+	session_may_block(req_fs(req));
 	fs_lock(fs);
 	r = by_name ? ioctl_on_name(fs, req, node, name->name, commit) :
 		      ioctl_on_handle(fs, fi_handle(fi), commit);

@@ -186,11 +186,8 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	fs_lock(fs);
 	from.dir = ino_node(fs, parent);
 	to.dir = ino_node(fs, newparent);
-	if (entry_wait(fs, req, from.dir, name) ||
-	    entry_wait(fs, req, to.dir, newname)) {
-		fs_unlock(fs);
-		return;
-	}
+	entry_wait(fs, from.dir, name);
+	entry_wait(fs, to.dir, newname);
 	r = do_rename(fs, &from, &to, flags, fuse_req_ctx(req)->pid);
 	fs_unlock(fs);
 	reply_err(req, r);
@@ -303,11 +300,9 @@ void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
 	fs_lock(fs);
 	node = ino_node(fs, ino);
 	newdir = ino_node(fs, newparent);
-	if (entry_wait(fs, req, newdir, newname) ||
-	    (node->txn && session_defer(req))) {
-		fs_unlock(fs);
-		return;
-	}
+	entry_wait(fs, newdir, newname);
+	if (node->txn)
+		session_may_block(fs);
 	r = do_link(fs, req, node, newdir, newname, &e);
 	fs_unlock(fs);
 	if (r < 0)

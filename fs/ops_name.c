@@ -12,6 +12,9 @@
 #include "ctl.h"
 #include "ops.h"
 
+/* How long the attributes of a shadow stand between LOOKUP and OPEN. */
+#define OPEN_ATTR_S 0.005
+
 bool name_is_reserved(struct fs *fs, const struct node *dir, const char *name)
 {
 	return dir == &fs->root &&
@@ -69,6 +72,9 @@ int lookup(struct fs *fs, fuse_req_t req, struct node *dir, const char *name,
 		if (r < 0)
 			return r;
 		fill_entry(fs, txn->node, &st, true, ret_e);
+		/* The open that this walk is for looks at them at once. */
+		if (txn->pins)
+			ret_e->attr_timeout = OPEN_ATTR_S;
 		return 0;
 	}
 	dirfd = node_dirfd(fs, dir);
@@ -98,10 +104,7 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	} else if (name_is_reserved(fs, dir, name)) {
 		r = -ENOENT;
 	} else {
-		if (entry_wait(fs, req, dir, name)) {
-			fs_unlock(fs);
-			return;
-		}
+		entry_wait(fs, dir, name);
 		r = lookup(fs, req, dir, name, &e);
 		/* "Not there" may be remembered: every way to make the name
 		 * leads through the kernel's entry. */
@@ -179,10 +182,7 @@ static void make_node(fuse_req_t req, fuse_ino_t parent, const char *name,
 
 	fs_lock(fs);
 	dir = ino_node(fs, parent);
-	if (entry_wait(fs, req, dir, name)) {
-		fs_unlock(fs);
-		return;
-	}
+	entry_wait(fs, dir, name);
 	r = may_make(fs, dir, name);
 	dirfd = r < 0 ? r : node_dirfd(fs, dir);
 	if (dirfd >= 0) {
@@ -321,10 +321,7 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 		r = -EPERM;
 		goto out;
 	}
-	if (entry_wait(fs, req, dir, name)) {
-		fs_unlock(fs);
-		return;
-	}
+	entry_wait(fs, dir, name);
 	entry = entry_find(fs, dir, name);
 	own = entry && entry_own(entry, fuse_req_ctx(req)->pid, &tgid);
 	r = unlink_committed(fs, dir, name, 0);

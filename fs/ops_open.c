@@ -114,7 +114,7 @@ static int attach_txn(struct fs *fs, fuse_req_t req, struct txn *txn,
 	r = attach(fs, req, txn->node, flags, txn->unseen, CLASS_ATOMIC, a);
 	if (r < 0)
 		return r;
-	a->h->tgid = proc_tgid(ctx->pid);
+	a->h->tgid = ctx->pid == txn->tid ? txn->pid : proc_tgid(ctx->pid);
 	if (!(flags & (O_TRUNC | O_EXCL)))
 		txn->shared = true;
 	if (ctx->uid != 0)
@@ -310,9 +310,7 @@ int update_of(struct fs *fs, fuse_req_t req, struct node *node,
 		txn = entry_update(entry_find(fs, sr.dir, sr.name));
 		if (!txn || txn->ready)
 			break;
-		if (!session_on_worker())
-			return -EAGAIN;
-		pthread_cond_wait(&fs->settled, &fs->lock);
+		fs_wait(fs);
 		if (!node->name) /* unlinked meanwhile */
 			return -ESTALE;
 		sr.dir = node->parent;
@@ -435,14 +433,10 @@ static int open_writer(struct fs *fs, fuse_req_t req, struct node *node,
 }
 
 /* An inode that is being rewritten in place is opened when that is done. */
-static bool redo_wait(struct fs *fs, fuse_req_t req, struct node *node)
+static void redo_wait(struct fs *fs, struct node *node)
 {
-	while (fs->redo.ino && key_equal(&fs->redo, &node->key)) {
-		if (session_defer(req))
-			return true;
-		pthread_cond_wait(&fs->settled, &fs->lock);
-	}
-	return false;
+	while (fs->redo.ino && key_equal(&fs->redo, &node->key))
+		fs_wait(fs);
 }
 
 static void reply_answer(struct fs *fs, fuse_req_t req, struct answer *a,
@@ -470,19 +464,12 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		ctl_open(fs, req, node, fi);
 		return;
 	}
-	if ((node->parent && node->name &&
-	     entry_wait(fs, req, node->parent, node->name)) ||
-	    redo_wait(fs, req, node)) {
-		fs_unlock(fs);
-		return;
-	}
+	if (node->parent && node->name)
+		entry_wait(fs, node->parent, node->name);
+	redo_wait(fs, node);
 	r = wants_write(fi->flags) ?
 		    open_writer(fs, req, node, fi->flags, &a) :
 		    open_reader(fs, req, node, fi->flags, &a);
-	if (r == -EAGAIN && session_defer(req)) {
-		fs_unlock(fs);
-		return;
-	}
 	fs_unlock(fs);
 	if (r < 0)
 		reply_err(req, r);
@@ -615,10 +602,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name,
 
 	fs_lock(fs);
 	dir = ino_node(fs, parent);
-	if (entry_wait(fs, req, dir, name)) {
-		fs_unlock(fs);
-		return;
-	}
+	entry_wait(fs, dir, name);
 	r = create(fs, req, dir, name, mode, fi->flags, &a, &e);
 	fs_unlock(fs);
 	if (r < 0)

@@ -198,6 +198,7 @@ static int flush_unlocked(struct fs *fs, struct txn *txn, bool snapshot)
 	int r;
 
 	r = mark(txn);
+	session_may_block(fs);
 	fs_unlock(fs);
 	if (!r && snapshot) {
 		r = txn->rebased ? append_to_current(fs, txn, &copy, &err) :
@@ -333,7 +334,8 @@ static void published(struct fs *fs, struct txn *txn, const struct file_key *key
 	if (txn->kind == TXN_NEW)
 		txn->kind = txn->shared ? TXN_UPDATE : TXN_REPLACE;
 	fs->count.commits++;
-	dirsync_queue(fs, txn->entry->dir);
+	dirsync_queue(fs, txn->entry->dir, txn->base_fd);
+	txn->base_fd = -1;
 }
 
 /* Readers that the daemon serves keep the version they opened: give them a
@@ -363,8 +365,9 @@ static int place_in_place(struct fs *fs, struct txn *txn,
 	struct node *node = node_find(fs, &t->key);
 	int r = 0, fd;
 
+	session_may_block(fs);
 	while (fs->redo.ino) /* one at a time: names may share the inode */
-		pthread_cond_wait(&fs->settled, &fs->lock);
+		fs_wait(fs);
 	if (!txn->entry)
 		return -ESTALE;
 	fd = openat(node_dirfd(fs, txn->entry->dir), txn->entry->name,
@@ -497,6 +500,7 @@ static int sync_only(struct fs *fs, struct txn *txn, bool named)
 		r = check(fs, txn);
 	if (!r) {
 		r = mark(txn);
+		session_may_block(fs);
 		fs_unlock(fs);
 		if (!r)
 			r = named ? atio_shadow_sync(txn->shadow, &err) :

@@ -9,6 +9,7 @@
 #include "entry.h"
 #include "log.h"
 #include "proc.h"
+#include "session.h"
 #include "txn.h"
 
 /* ---- flush ----------------------------------------------------------- */
@@ -39,8 +40,12 @@ int txn_flush(struct fs *fs, struct handle *h, pid_t tid)
 	fs_unlock(fs);
 	last = is_last_close(h, tid, ino, &killed);
 	fs_lock(fs);
-	if (killed && !fs->opts->kill_commits)
+	if (killed && !fs->opts->kill_commits) {
 		h->killed = true;
+		if (h->txn)
+			proc_command(tid, h->txn->command,
+				     sizeof(h->txn->command));
+	}
 	if (!last || !h->txn)
 		return 0;
 	/* A mapping may outlive the descriptors: who writes through it may
@@ -86,7 +91,10 @@ static void rollback(struct fs *fs, struct txn *txn)
 	int r;
 
 	node_path(txn->node->parent, txn->node->name, path, sizeof(path));
+	if (!*txn->command)
+		proc_command(txn->pid, txn->command, sizeof(txn->command));
 	txn->busy = true;
+	session_may_block(fs);
 	fs_unlock(fs);
 	r = atio_shadow_quarantine(txn->shadow, &why, id, &err);
 	fs_lock(fs);
@@ -194,7 +202,7 @@ void txn_release(struct fs *fs, struct handle *h)
 	struct txn *txn = h->txn;
 
 	while (txn->busy) {
-		pthread_cond_wait(&fs->settled, &fs->lock);
+		fs_wait(fs);
 		txn = h->txn;
 		if (!txn) /* aborted meanwhile */
 			return;

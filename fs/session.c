@@ -5,241 +5,213 @@
 #include <linux/fuse.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "log.h"
 #include "passthrough.h"
 
-#define MAX_WORKERS 16
-/* Requests up to this size are copied when put aside; larger ones take the
- * buffer along. */
-#define COPY_BYTES (64 * 1024)
+#define MAX_THREADS 32
 /* libfuse 3.14 does not know FUSE_TMPFILE (protocol 7.37). */
 #define OPCODE_TMPFILE 51
 
 struct job {
 	struct job *next;
-	void (*fn)(struct fs *fs, void *arg); /* NULL: a request */
+	void (*fn)(struct fs *fs, void *arg);
 	void *arg;
-	struct fuse_buf buf;
 };
 
 struct session {
-	pthread_mutex_t lock; /* guards the queue; a leaf */
-	pthread_cond_t wake, idle;
-	struct job *first, **last;
-	pthread_t workers[MAX_WORKERS];
-	unsigned n_workers, n_idle, n_busy;
-	bool stop;
 	struct fs *fs;
-	pthread_t main;
-	atomic_bool done, stopped;
+	void (*ready)(struct fs *fs);
+	atomic_bool stopped;
+
+	pthread_mutex_t lock; /* guards what follows; a leaf */
+	pthread_cond_t wake;  /* a reader or a worker is needed */
+	pthread_cond_t quiet; /* every thread is idle */
+	struct job *first, **last;
+	pthread_t threads[MAX_THREADS];
+	unsigned n_threads, n_idle;
+	pthread_t reader;
+	bool has_reader;
+	bool ended; /* nothing more is to be read */
+	bool quit;
+	int error;
 };
 
-static _Thread_local bool on_worker;
-static _Thread_local bool deferred;
+static _Thread_local bool am_reader;
 
-bool session_on_worker(void)
-{
-	return on_worker;
-}
+/* ---- threads --------------------------------------------------------- */
 
-bool session_defer(fuse_req_t req)
+static void *thread_main(void *arg);
+
+/* With s->lock held: let another thread look what is to be done.  False: all
+ * are busy, and no more can be had. */
+static bool wake_one(struct session *s)
 {
-	if (on_worker)
+	if (s->n_idle) {
+		pthread_cond_signal(&s->wake);
+		return true;
+	}
+	if (s->n_threads == MAX_THREADS ||
+	    pthread_create(&s->threads[s->n_threads], NULL, thread_main, s))
 		return false;
-	/* This frees libfuse's view of the request without an answer; the raw
-	 * bytes are parsed again by the worker. */
-	fuse_reply_none(req);
-	deferred = true;
+	s->n_threads++;
 	return true;
 }
 
-/* ---- workers --------------------------------------------------------- */
-
-static void job_run(struct fs *fs, struct job *job)
+void session_may_block(struct fs *fs)
 {
-	if (job->fn) {
-		job->fn(fs, job->arg);
-	} else {
-		fuse_session_process_buf(fs->se, &job->buf);
-		free(job->buf.mem);
-	}
-	free(job);
-}
+	struct session *s = fs->session;
 
-static void *worker_main(void *arg)
-{
-	struct session *s = arg;
-
-	on_worker = true;
+	if (!am_reader)
+		return;
 	pthread_mutex_lock(&s->lock);
-	for (;;) {
-		struct job *job;
-
-		while (!s->first && !s->stop) {
-			s->n_idle++;
-			pthread_cond_wait(&s->wake, &s->lock);
-			s->n_idle--;
-		}
-		job = s->first;
-		if (!job)
-			break;
-		s->first = job->next;
-		if (!s->first)
-			s->last = &s->first;
-		s->n_busy++;
-		pthread_mutex_unlock(&s->lock);
-		job_run(s->fs, job);
-		pthread_mutex_lock(&s->lock);
-		s->n_busy--;
-		if (!s->n_busy && !s->first)
-			pthread_cond_broadcast(&s->idle);
+	/* What a handler waits for is being done by a thread already: should
+	 * there be no other reader, requests wait, but not for ever. */
+	if (wake_one(s)) {
+		s->has_reader = false;
+		am_reader = false;
 	}
 	pthread_mutex_unlock(&s->lock);
-	return NULL;
 }
 
-static void job_put(struct session *s, struct job *job)
+void fs_wait(struct fs *fs)
 {
-	pthread_mutex_lock(&s->lock);
-	job->next = NULL;
-	*s->last = job;
-	s->last = &job->next;
-	if (!s->n_idle && s->n_workers < MAX_WORKERS &&
-	    !pthread_create(&s->workers[s->n_workers], NULL, worker_main, s))
-		s->n_workers++;
-	pthread_cond_signal(&s->wake);
-	pthread_mutex_unlock(&s->lock);
+	session_may_block(fs);
+	pthread_cond_wait(&fs->settled, &fs->lock);
 }
 
 int session_work(struct fs *fs, void (*fn)(struct fs *fs, void *arg),
 		 void *arg)
 {
+	struct session *s = fs->session;
 	struct job *job = calloc(1, sizeof(*job));
 
 	if (!job)
 		return -ENOMEM;
 	job->fn = fn;
 	job->arg = arg;
-	job_put(fs->session, job);
+	pthread_mutex_lock(&s->lock);
+	*s->last = job;
+	s->last = &job->next;
+	(void)wake_one(s); /* else whoever ends first takes it */
+	pthread_mutex_unlock(&s->lock);
 	return 0;
 }
 
-/* Wait until no job is left. */
-static void drain(struct session *s)
+static struct job *job_take(struct session *s)
 {
-	pthread_mutex_lock(&s->lock);
-	while (s->first || s->n_busy)
-		pthread_cond_wait(&s->idle, &s->lock);
-	pthread_mutex_unlock(&s->lock);
-}
+	struct job *job = s->first;
 
-static void stop_workers(struct session *s)
-{
-	pthread_mutex_lock(&s->lock);
-	s->stop = true;
-	pthread_cond_broadcast(&s->wake);
-	pthread_mutex_unlock(&s->lock);
-	for (unsigned i = 0; i < s->n_workers; i++)
-		pthread_join(s->workers[i], NULL);
-}
-
-/* ---- the loop -------------------------------------------------------- */
-
-static int put_aside(struct session *s, struct fuse_buf *buf)
-{
-	struct job *job = calloc(1, sizeof(*job));
-
-	if (!job)
-		return -ENOMEM;
-	job->buf = *buf;
-	if (buf->size <= COPY_BYTES) {
-		job->buf.mem = malloc(buf->size);
-		if (!job->buf.mem) {
-			free(job);
-			return -ENOMEM;
-		}
-		memcpy(job->buf.mem, buf->mem, buf->size);
-	} else {
-		buf->mem = NULL; /* the next read makes a new one */
+	if (job) {
+		s->first = job->next;
+		if (!s->first)
+			s->last = &s->first;
 	}
-	job_put(s, job);
-	return 0;
+	return job;
 }
 
-/* What libfuse would not hand on, or hides. */
-static void look_at(struct fs *fs, const struct fuse_buf *buf)
+/* ---- requests -------------------------------------------------------- */
+
+/* What libfuse would not hand on, or hides.  True: this is INIT. */
+static bool look_at(struct fs *fs, const struct fuse_buf *buf)
 {
 	struct fuse_in_header *head = buf->mem;
 
-	if (head->opcode == FUSE_INIT)
+	if (fs->opts->debug)
+		log_debug("request %llu: opcode %u, node %llx, pid %u",
+			  (unsigned long long)head->unique, head->opcode,
+			  (unsigned long long)head->nodeid, head->pid);
+	if (head->opcode == FUSE_INIT) {
 		passthrough_offered(fs, buf->mem, buf->size);
-	else if (head->opcode == OPCODE_TMPFILE)
+		return true;
+	}
+	if (head->opcode == OPCODE_TMPFILE)
 		/* Same layout; the name "/", which no file can have, tells
 		 * op_create what it is. */
 		head->opcode = FUSE_CREATE;
+	return false;
 }
 
-static void process(struct fs *fs, struct fuse_buf *buf)
+/* Be the reader, as long as nothing blocks.  Returns 0 when somebody else has
+ * taken over, 1 at the end of the session, -errno. */
+static int read_requests(struct session *s)
 {
-	look_at(fs, buf);
-	deferred = false;
-	fuse_session_process_buf(fs->se, buf);
-	while (deferred && put_aside(fs->session, buf) < 0) {
-		/* No memory to put it aside: nothing but waiting helps. */
-		const struct timespec ms = {0, 1000000};
-
-		nanosleep(&ms, NULL);
-	}
-}
-
-static bool is_init(const struct fuse_buf *buf)
-{
-	return ((struct fuse_in_header *)buf->mem)->opcode == FUSE_INIT;
-}
-
-int session_run(struct fs *fs, void (*ready)(struct fs *fs))
-{
+	struct fs *fs = s->fs;
 	struct fuse_buf buf = {0};
-	int r = 0;
+	int r = 1;
 
-	fs->session->main = pthread_self();
-	while (!fuse_session_exited(fs->se)) {
+	am_reader = true;
+	while (am_reader && !fuse_session_exited(fs->se)) {
+		bool init;
+
 		r = fuse_session_receive_buf(fs->se, &buf);
 		if (r == -EINTR || r == -EAGAIN)
 			continue;
-		if (r <= 0)
+		if (r <= 0) {
+			r = r < 0 ? r : 1;
 			break;
-		process(fs, &buf);
-		if (ready && is_init(&buf)) {
-			ready(fs);
-			ready = NULL;
+		}
+		init = look_at(fs, &buf);
+		fuse_session_process_buf(fs->se, &buf);
+		if (init)
+			s->ready(fs);
+		r = 0;
+	}
+	if (am_reader && r >= 0)
+		r = 1;
+	free(buf.mem);
+	return r;
+}
+
+static void lead(struct session *s)
+{
+	int r;
+
+	s->has_reader = true;
+	s->reader = pthread_self();
+	pthread_mutex_unlock(&s->lock);
+	r = read_requests(s);
+	pthread_mutex_lock(&s->lock);
+	if (!r)
+		return;
+	s->ended = true;
+	s->has_reader = false;
+	am_reader = false;
+	if (r < 0)
+		s->error = r;
+}
+
+static void *thread_main(void *arg)
+{
+	struct session *s = arg;
+
+	pthread_mutex_lock(&s->lock);
+	for (;;) {
+		struct job *job = job_take(s);
+
+		if (job) {
+			pthread_mutex_unlock(&s->lock);
+			job->fn(s->fs, job->arg);
+			free(job);
+			pthread_mutex_lock(&s->lock);
+		} else if (!s->has_reader && !s->ended) {
+			lead(s);
+		} else if (s->quit) {
+			break;
+		} else {
+			s->n_idle++;
+			if (s->n_idle == s->n_threads)
+				pthread_cond_signal(&s->quiet);
+			pthread_cond_wait(&s->wake, &s->lock);
+			s->n_idle--;
 		}
 	}
-	free(buf.mem);
-	fs->session->done = true;
-	return r < 0 && r != -EINTR && r != -EAGAIN ? r : 0;
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
 }
 
-void session_stop(struct fs *fs)
-{
-	const struct timespec tick = {0, 5000000};
-
-	/* A signal that comes just before the read is lost: repeat it. */
-	fs->session->stopped = true;
-	fuse_session_exit(fs->se);
-	while (!fs->session->done) {
-		pthread_kill(fs->session->main, SIGUSR2);
-		nanosleep(&tick, NULL);
-	}
-}
-
-bool session_was_stopped(struct fs *fs)
-{
-	return fs->session->stopped;
-}
+/* ---- life ------------------------------------------------------------ */
 
 int session_start(struct fs *fs)
 {
@@ -249,26 +221,71 @@ int session_start(struct fs *fs)
 		return -ENOMEM;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wake, NULL);
-	pthread_cond_init(&s->idle, NULL);
+	pthread_cond_init(&s->quiet, NULL);
 	s->last = &s->first;
 	s->fs = fs;
-	s->main = pthread_self();
 	fs->session = s;
 	return 0;
 }
 
-void session_drain(struct fs *fs)
+int session_run(struct fs *fs, void (*ready)(struct fs *fs))
 {
-	drain(fs->session);
-	on_worker = true; /* nobody is left to put a request aside for */
+	struct session *s = fs->session;
+
+	s->ready = ready;
+	pthread_mutex_lock(&s->lock);
+	if (!wake_one(s)) {
+		s->ended = true;
+		s->error = -EAGAIN;
+	}
+	while (!s->ended || s->n_idle != s->n_threads || s->first)
+		pthread_cond_wait(&s->quiet, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+	return s->error;
+}
+
+void session_stop(struct fs *fs)
+{
+	const struct timespec tick = {0, 5000000};
+	struct session *s = fs->session;
+	bool ended = false;
+
+	s->stopped = true;
+	fuse_session_exit(fs->se);
+	while (!ended) {
+		/* A signal that comes just before the read is lost, and the
+		 * reader changes: repeat it. */
+		pthread_mutex_lock(&s->lock);
+		ended = s->ended;
+		if (s->has_reader && !ended)
+			pthread_kill(s->reader, SIGUSR2);
+		pthread_mutex_unlock(&s->lock);
+		if (!ended)
+			nanosleep(&tick, NULL);
+	}
+}
+
+bool session_was_stopped(struct fs *fs)
+{
+	return fs->session->stopped;
 }
 
 void session_done(struct fs *fs)
 {
-	if (!fs->session)
+	struct session *s = fs->session;
+
+	if (!s)
 		return;
-	drain(fs->session);
-	stop_workers(fs->session);
-	free(fs->session);
+	pthread_mutex_lock(&s->lock);
+	s->ended = true;
+	s->quit = true;
+	pthread_cond_broadcast(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+	for (unsigned i = 0; i < s->n_threads; i++)
+		pthread_join(s->threads[i], NULL);
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->wake);
+	pthread_cond_destroy(&s->quiet);
+	free(s);
 	fs->session = NULL;
 }

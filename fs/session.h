@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * session.h - reading requests, and the workers.
+ * session.h - reading requests, and the threads that answer them.
+ *
+ * One thread at a time is the reader: it takes a request from the kernel,
+ * answers it, and takes the next, so that nothing has to be handed to another
+ * thread and the order of requests is the order in which they are handled.  A
+ * handler that is about to wait or to do I/O first calls session_may_block():
+ * an idle thread becomes the reader, and the handler goes on where it is.
  */
 #ifndef FS_SESSION_H
 #define FS_SESSION_H
@@ -9,30 +15,24 @@
 
 int session_start(struct fs *fs);
 
-/* Answer requests until the mount is gone or session_stop was called.  @ready
- * is called once the kernel has the INIT reply.  0, or -errno. */
+/* Answer requests until the mount is gone or session_stop was called, and
+ * every handler and job has ended.  @ready is called once the kernel has the
+ * INIT reply.  0, or -errno. */
 int session_run(struct fs *fs, void (*ready)(struct fs *fs));
 
+/* Make session_run end; from any thread that does not handle a request. */
+void session_stop(struct fs *fs);
 /* Whether session_stop was what ended it. */
 bool session_was_stopped(struct fs *fs);
 
-/* Make session_run end; from any other thread. */
-void session_stop(struct fs *fs);
-
-/* After session_run: wait for the workers; from here on this thread may do
- * what only they may. */
-void session_drain(struct fs *fs);
-
-/* Finish all jobs and end the workers. */
+/* Run the jobs that are left, and end the threads. */
 void session_done(struct fs *fs);
 
-/* On the main thread: put @req aside, to be handled afresh by a worker, and
- * return true; the handler returns at once.  On a worker: return false.
- * Nothing may have been changed or replied before. */
-bool session_defer(fuse_req_t req);
-bool session_on_worker(void);
+/* In a handler: from here on it may take long.  fs->lock may be held.  What
+ * later requests must see (txn->pending) has to be noted before. */
+void session_may_block(struct fs *fs);
 
-/* Run @fn(@fs, @arg) on a worker. */
+/* Run @fn(@fs, @arg) on a thread that is not the reader. */
 int session_work(struct fs *fs, void (*fn)(struct fs *fs, void *arg),
 		 void *arg);
 

@@ -29,8 +29,9 @@ static struct txn *txn_new(struct fs *fs, const struct stage_request *sr)
 		return NULL;
 	txn->kind = sr->kind;
 	txn->uid = sr->uid;
+	txn->tid = sr->tid;
 	txn->pid = proc_tgid(sr->tid);
-	proc_command(sr->tid, txn->command, sizeof(txn->command));
+	txn->base_fd = -1;
 	txn->append_only = sr->kind == TXN_UPDATE;
 	txn->keeps_privs = true;
 	txn->unseen = fs->passthrough && !fs->disk_low;
@@ -65,6 +66,8 @@ void txn_over(struct fs *fs, struct txn *txn, bool node_lives)
 		pthread_cond_broadcast(&fs->settled);
 	}
 	drop_shadow(&txn->snapshot);
+	if (txn->base_fd >= 0)
+		close(txn->base_fd);
 	if (txn->node) {
 		txn->node->txn = NULL;
 		if (!node_lives)
@@ -124,7 +127,7 @@ const char *txn_path(struct fs *fs, const struct txn *txn, char *buf,
 void txn_busy_begin(struct fs *fs, struct txn *txn)
 {
 	while (txn->busy)
-		pthread_cond_wait(&fs->settled, &fs->lock);
+		fs_wait(fs);
 	txn->busy = true;
 }
 
@@ -197,7 +200,7 @@ static int stage_from_base(struct fs *fs, const struct stage_request *sr,
 {
 	struct atio_error err = ATIO_ERROR_INIT;
 	struct stat st;
-	int r = 0, fd;
+	int r = 0, fd = -1;
 
 	for (int i = 0; i < MAX_RESTAGE; i++) {
 		bool slow;
@@ -206,12 +209,10 @@ static int stage_from_base(struct fs *fs, const struct stage_request *sr,
 		if (fd < 0)
 			return fd;
 		slow = sr->kind == TXN_UPDATE && st.st_size > QUICK_COPY_BYTES;
-		if (slow && !session_on_worker()) {
-			close(fd);
-			return -EAGAIN;
-		}
-		if (slow)
+		if (slow) {
+			session_may_block(fs);
 			fs_unlock(fs);
+		}
 		r = sr->kind == TXN_UPDATE ?
 			    atio_shadow_update(fs->store, fd, origin,
 					       &txn->shadow, &err) :
@@ -219,12 +220,15 @@ static int stage_from_base(struct fs *fs, const struct stage_request *sr,
 						&txn->shadow, &err);
 		if (slow)
 			fs_lock(fs);
-		close(fd);
 		if (r < 0 || !slow || base_is_current(fs, sr, txn))
 			break;
+		close(fd);
+		fd = -1;
 		drop_shadow(&txn->shadow);
 		r = -EBUSY;
 	}
+	/* Kept, so that the commit need not wait for the inode to be freed. */
+	txn->base_fd = fd;
 	if (r < 0)
 		log_failure("stage", origin->path, -r, 0, err.text);
 	return r;

@@ -22,13 +22,14 @@
  *                      +--> discarded: nothing was changed, or unlinked
  *
  * busy     One thread is staging, preparing or publishing this transaction and
- *          has dropped fs->lock.  Others wait on fs->settled, workers only.
- * pending  A RELEASE that will publish was read and runs on a worker; whoever
- *          asks for the name waits (S2).  That worker waits for nobody but a
- *          busy one, and a busy one waits for nobody: waiting ends.
+ *          has dropped fs->lock.  Others wait on fs->settled.
+ * pending  A RELEASE that will publish was read and takes its time; whoever
+ *          asks for the name waits (S2).  It waits for nobody but a busy
+ *          thread, and a busy one waits for nobody: waiting ends.
  *
  * Everything here is called with fs->lock held; what is marked (drops) may
- * release it meanwhile, and then runs on a worker only.
+ * release it meanwhile, and its callers have let go of the reading
+ * (session_may_block).
  */
 #ifndef FS_TXN_H
 #define FS_TXN_H
@@ -74,6 +75,7 @@ struct txn {
 	struct file_key base; /* version it began with or published; ino 0: none
 			       */
 	struct timespec base_ctime;
+	int base_fd;    /* of that version, or -1 */
 	off_t tail;     /* append_only: what lies behind is not published */
 	unsigned pins;  /* intents */
 	unsigned pending;
@@ -81,8 +83,9 @@ struct txn {
 	enum txn_fate fate;
 	int error;      /* what close reports (positive errno) */
 	pid_t pid;      /* of the process that opened it first */
+	pid_t tid;      /* the thread of it that did */
 	uid_t uid;
-	char command[16];
+	char command[16]; /* of a writer that was killed */
 	bool busy;
 	bool ready;       /* staged: node and content are there */
 	bool unpublished; /* held changes at the last mark */
@@ -110,8 +113,7 @@ struct stage_request {
 
 /* ---- txn.c ----------------------------------------------------------- */
 
-/* Make a transaction, without handles or pins.  -EAGAIN: it copies much, or
- * another thread is staging; put the request aside (drops, on a worker). */
+/* Make a transaction, without handles or pins (drops while it copies much). */
 int txn_stage(struct fs *fs, const struct stage_request *sr,
 	      struct txn **ret_txn);
 
@@ -152,7 +154,7 @@ int txn_publish(struct fs *fs, struct txn *txn, bool durable);
 int txn_sync(struct fs *fs, struct txn *txn);
 
 /* Publish the prepared shadow itself, or its snapshot, and end: a rename.
- * -EAGAIN: it takes more than that, call txn_commit on a worker. */
+ * -EAGAIN: it takes more than that, call txn_commit. */
 int txn_commit_quick(struct fs *fs, struct txn *txn);
 int txn_commit(struct fs *fs, struct txn *txn); /* (drops) */
 /* The snapshot that prepare made becomes the file, as above. */
@@ -164,7 +166,7 @@ int txn_commit_snapshot_quick(struct fs *fs, struct txn *txn);
 int txn_flush(struct fs *fs, struct handle *h, pid_t tid);
 
 /* Release @h without waiting or I/O, if that can be.  False: nothing was done;
- * call txn_release on a worker. */
+ * call txn_release. */
 bool txn_release_quick(struct fs *fs, struct handle *h);
 /* The caller has counted it in txn->pending and fs->n_pending (drops). */
 void txn_release(struct fs *fs, struct handle *h);
@@ -179,8 +181,13 @@ void txn_settle_all(struct fs *fs, bool closed);
 
 /* ---- dirsync.c ------------------------------------------------------- */
 
-/* Sync @dir soon, on a worker: once for all the commits that wait for it. */
-void dirsync_queue(struct fs *fs, struct node *dir);
+/* Sync @dir soon, in the background, once for all the commits of that time,
+ * and tell the kernel that it changed.  @old_fd (kept; -1: none): of the inode
+ * that was replaced. */
+void dirsync_queue(struct fs *fs, struct node *dir, int old_fd);
+/* Start those that are due, or all (keeper).  Returns after how many
+ * milliseconds to look again, 0 when none waits. */
+unsigned dirsync_start_due(struct fs *fs, bool all);
 /* Sync it now (drops). */
 int dirsync_now(struct fs *fs, struct node *dir);
 
