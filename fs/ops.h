@@ -14,6 +14,10 @@
 
 extern const struct fuse_lowlevel_ops ops;
 
+/* How long the attributes of a shadow stand while it is being opened, in
+ * seconds. */
+#define OPEN_ATTR_S 0.005
+
 /* ---- ops_name.c ------------------------------------------------------ */
 
 /* Names that programs can neither see nor make. */

@@ -12,9 +12,6 @@
 #include "ctl.h"
 #include "ops.h"
 
-/* How long the attributes of a shadow stand between LOOKUP and OPEN. */
-#define OPEN_ATTR_S 0.005
-
 bool name_is_reserved(struct fs *fs, const struct node *dir, const char *name)
 {
 	return dir == &fs->root &&

@@ -530,6 +530,7 @@ static int create_shadow(struct fs *fs, fuse_req_t req, struct node *dir,
 		return r;
 	}
 	fill_entry(fs, txn->node, &st, true, ret_e);
+	ret_e->attr_timeout = OPEN_ATTR_S; /* it is still empty */
 	return 0;
 }
 

@@ -168,15 +168,27 @@ static bool used_by_others(const struct txn *txn)
 	return txn->pins || (txn->handles && txn->handles->next);
 }
 
+/* With the writeback cache the kernel keeps the time of the last write(2), and
+ * may have told it before it sent the data. */
+static void restore_mtime(const struct fs *fs, const struct txn *txn)
+{
+	const struct timespec ts[2] = {{0, UTIME_OMIT}, txn->mtime};
+
+	if (txn->mtime_set && !fs->passthrough)
+		(void)futimens(atio_shadow_fd(txn->shadow), ts);
+}
+
 /* Note what is there now as seen; what is written from here on is a change. */
-static int mark(struct txn *txn)
+static int mark(struct fs *fs, struct txn *txn)
 {
 	int r = atio_shadow_changed(txn->shadow);
 
 	if (r < 0)
 		return r;
-	if (r > 0)
+	if (r > 0) {
 		drop_privs(txn);
+		restore_mtime(fs, txn);
+	}
 	txn->unpublished |= r > 0;
 	txn->prepared = false;
 	if (txn->snapshot)
@@ -197,7 +209,7 @@ static int flush_unlocked(struct fs *fs, struct txn *txn, bool snapshot)
 	struct atio_shadow *copy = NULL;
 	int r;
 
-	r = mark(txn);
+	r = mark(fs, txn);
 	session_may_block(fs);
 	fs_unlock(fs);
 	if (!r && snapshot) {
@@ -499,7 +511,7 @@ static int sync_only(struct fs *fs, struct txn *txn, bool named)
 	if (named)
 		r = check(fs, txn);
 	if (!r) {
-		r = mark(txn);
+		r = mark(fs, txn);
 		session_may_block(fs);
 		fs_unlock(fs);
 		if (!r)

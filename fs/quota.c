@@ -23,7 +23,7 @@ bool quota_active(int dirfd)
 	for (unsigned i = 0; i < 3; i++) {
 		uint32_t format;
 
-		if (!quotactl_on(dirfd, QCMD(Q_GETFMT, types[i]), 0, &format))
+		if (!quotactl_on(dirfd, (unsigned)Q_GETFMT << SUBCMDSHIFT | types[i], 0, &format))
 			return true;
 	}
 	return false;

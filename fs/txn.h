@@ -76,6 +76,7 @@ struct txn {
 			       */
 	struct timespec base_ctime;
 	int base_fd;    /* of that version, or -1 */
+	struct timespec mtime; /* served: as the kernel keeps it */
 	off_t tail;     /* append_only: what lies behind is not published */
 	unsigned pins;  /* intents */
 	unsigned pending;
@@ -95,6 +96,7 @@ struct txn {
 	bool rebased;     /* its content lacks what others published: only its
 			     tail is applied */
 	bool conflict;    /* its base was rewritten in place by others */
+	bool mtime_set;
 	bool meta_set;    /* mode, owner or xattrs were set through it */
 	bool unseen;      /* passthrough: the daemon sees no failing write */
 	bool was_low;     /* the disk ran low while it was open */
