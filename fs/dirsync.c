@@ -20,16 +20,10 @@
  * synced at once, every commit would wait for the sync of the one before. */
 #define DELAY_NS 10000000
 
-/* Freeing a replaced inode takes longer than the rename that replaced it: the
- * last descriptors of that many are closed here, too. */
-#define MAX_OLD 64
-
 struct dirsync {
 	struct dirsync *next;
 	struct node *dir; /* holds a reference */
 	struct timespec due;
-	int old_fds[MAX_OLD];
-	unsigned n_old;
 };
 
 int dirsync_now(struct fs *fs, struct node *dir)
@@ -63,8 +57,6 @@ static void dirsync_run(struct fs *fs, void *arg)
 {
 	struct dirsync *d = arg;
 
-	while (d->n_old)
-		close(d->old_fds[--d->n_old]);
 	/* The kernel did not see the directory change. */
 	(void)fuse_lowlevel_notify_inval_inode(fs->se, node_ino(fs, d->dir),
 					       -1, 0);
@@ -99,13 +91,18 @@ unsigned dirsync_start_due(struct fs *fs, bool all)
 	return fs->dirsyncs ? DELAY_NS / 1000000 : 0;
 }
 
-static struct dirsync *dirsync_new(struct fs *fs, struct node *dir)
+void dirsync_queue(struct fs *fs, struct node *dir)
 {
-	struct dirsync *d = calloc(1, sizeof(*d));
+	struct dirsync *d = fs->dirsyncs;
 
+	while (d && d->dir != dir)
+		d = d->next;
+	if (d)
+		return; /* goes along */
+	d = calloc(1, sizeof(*d));
 	if (!d) {
 		log_failure("sync directory", dir->name, ENOMEM, 0, NULL);
-		return NULL;
+		return;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &d->due);
 	d->due.tv_nsec += DELAY_NS;
@@ -117,19 +114,5 @@ static struct dirsync *dirsync_new(struct fs *fs, struct node *dir)
 	fs->dirsyncs = d;
 	if (!d->next)
 		guard_wake();
-	return d;
 }
 
-void dirsync_queue(struct fs *fs, struct node *dir, int old_fd)
-{
-	struct dirsync *d = fs->dirsyncs;
-
-	while (d && d->dir != dir)
-		d = d->next;
-	if (!d)
-		d = dirsync_new(fs, dir);
-	if (d && old_fd >= 0 && d->n_old < MAX_OLD)
-		d->old_fds[d->n_old++] = old_fd;
-	else if (old_fd >= 0)
-		close(old_fd);
-}

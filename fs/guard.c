@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "entry.h"
 #include "log.h"
@@ -16,6 +17,7 @@
 #define GUARD_MIN    (128ull * 1024)
 #define GUARD_MAX    (8ull * 1024 * 1024)
 #define GUARD_DIVIDE 256
+#define MAX_FDS	     256
 
 struct notice {
 	struct notice *next;
@@ -27,6 +29,8 @@ static struct {
 	pthread_t thread;
 	pthread_cond_t wake;
 	struct notice *notices;
+	int fds[MAX_FDS]; /* to be closed */
+	unsigned n_fds;
 	bool running, stop;
 } keeper = {.wake = PTHREAD_COND_INITIALIZER};
 
@@ -82,6 +86,12 @@ static void send_notices(struct fs *fs, struct notice *notice)
 	}
 }
 
+static void close_all(const int *fds, unsigned n)
+{
+	while (n)
+		close(fds[--n]);
+}
+
 static struct timespec in_ms(unsigned ms)
 {
 	struct timespec t;
@@ -96,7 +106,8 @@ static struct timespec in_ms(unsigned ms)
 static void *keeper_main(void *arg)
 {
 	struct fs *fs = arg;
-	unsigned since_reap = 0;
+	unsigned since_reap = 0, n_fds;
+	int fds[MAX_FDS];
 
 	fs_lock(fs);
 	while (!keeper.stop) {
@@ -112,9 +123,13 @@ static void *keeper_main(void *arg)
 						     &until);
 		notices = keeper.notices;
 		keeper.notices = NULL;
-		if (notices) {
+		n_fds = keeper.n_fds;
+		memcpy(fds, keeper.fds, n_fds * sizeof(*fds));
+		keeper.n_fds = 0;
+		if (notices || n_fds) {
 			fs_unlock(fs);
 			send_notices(fs, notices);
+			close_all(fds, n_fds);
 			fs_lock(fs);
 		}
 		if (fs->n_txns || fs->disk_low)
@@ -151,10 +166,23 @@ void guard_stop(struct fs *fs)
 	pthread_cond_signal(&keeper.wake);
 	fs_unlock(fs);
 	pthread_join(keeper.thread, NULL);
+	keeper.running = false;
+	close_all(keeper.fds, keeper.n_fds);
+	keeper.n_fds = 0;
 	for (notice = keeper.notices; notice; notice = next) {
 		next = notice->next;
 		free(notice);
 	}
+}
+
+void guard_close(int fd)
+{
+	if (fd < 0)
+		return;
+	if (keeper.n_fds < MAX_FDS && keeper.running)
+		keeper.fds[keeper.n_fds++] = fd;
+	else
+		close(fd);
 }
 
 void guard_wake(void)

@@ -28,6 +28,10 @@ bool guard_is_low(struct fs *fs);
 /* There is something new to look after (with fs->lock). */
 void guard_wake(void);
 
+/* Close @fd soon, elsewhere (with fs->lock): what frees an inode takes longer
+ * than the request that gives it up. */
+void guard_close(int fd);
+
 /* Forget the kernel's entry @name in @dir soon (with fs->lock). */
 void guard_inval_entry(struct fs *fs, struct node *dir, const char *name);
 

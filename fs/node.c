@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fs.h"
+#include "guard.h"
 #include "open.h"
 #include "txn.h"
 
@@ -178,7 +179,10 @@ static void node_drop_fd(struct fs *fs, struct node *node)
 {
 	if (node->fd < 0)
 		return;
-	close(node->fd);
+	if (node->flags & NODE_DIRFD)
+		close(node->fd);
+	else
+		guard_close(node->fd); /* may be the inode's end */
 	node->fd = -1;
 	if (node->flags & NODE_DIRFD) {
 		node->flags &= ~NODE_DIRFD;
@@ -263,6 +267,15 @@ int node_move(struct fs *fs, struct node *node, struct node *parent,
 	if (name && node->fd >= 0 && !(node->flags & (NODE_DIRFD | NODE_CTL)))
 		node_drop_fd(fs, node);
 	return 0;
+}
+
+void node_supersede(struct fs *fs, struct node *node, int fd)
+{
+	node_retire(fs, node);
+	if (node->fd < 0)
+		node->fd = fd;
+	else
+		guard_close(fd);
 }
 
 void node_lose_name(struct fs *fs, struct node *node)

@@ -101,6 +101,9 @@ void node_rekey(struct fs *fs, struct node *node, const struct file_key *key);
 /* It is now to be found as @name in @parent. */
 int node_move(struct fs *fs, struct node *node, struct node *parent,
 	      const char *name);
+/* @node was superseded by a commit; @fd (kept): its inode, for opens that are
+ * on their way to it. */
+void node_supersede(struct fs *fs, struct node *node, int fd);
 /* It has no name any more (it may be pinned). */
 void node_lose_name(struct fs *fs, struct node *node);
 /* Before its last known name goes: keep a way to reach the inode. */

@@ -205,7 +205,7 @@ static void fill_attr(struct fuse_attr *attr, const struct stat *st)
 
 int opened_reply(struct fs *fs, fuse_req_t req, struct handle *h,
 		 const struct fuse_entry_param *entry, int32_t backing_id,
-		 bool keep_cache, bool no_flush)
+		 unsigned flags)
 {
 	struct fuse_open_out out = {.fh = (uintptr_t)h};
 	struct fuse_entry_out e = {0};
@@ -216,10 +216,12 @@ int opened_reply(struct fs *fs, fuse_req_t req, struct handle *h,
 		out.open_flags = OPEN_PASSTHROUGH;
 		memcpy((char *)&out + sizeof(out) - sizeof(backing_id),
 		       &backing_id, sizeof(backing_id));
-	} else if (keep_cache) {
+	} else if (flags & OPENED_DIRECT_IO) {
+		out.open_flags = FOPEN_DIRECT_IO;
+	} else if (flags & OPENED_KEEP_CACHE) {
 		out.open_flags = FOPEN_KEEP_CACHE;
 	}
-	if (no_flush)
+	if (flags & OPENED_NO_FLUSH)
 		out.open_flags |= OPEN_NOFLUSH;
 	if (!entry)
 		return fuse_reply_iov(req, iov + 1, 1);

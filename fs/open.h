@@ -44,11 +44,17 @@ bool opened_same_content(struct opened *o, const struct stat *st);
 void opened_drop_idle(struct fs *fs, struct node *node);
 void opened_drop_all_idle(struct fs *fs);
 
+enum {
+	OPENED_KEEP_CACHE = 1 << 0, /* cached pages of the inode are right */
+	OPENED_NO_FLUSH = 1 << 1,   /* close(2) need not tell */
+	OPENED_DIRECT_IO = 1 << 2,  /* nor pages nor size of the inode are */
+};
+
 /* Tell the kernel about the open: fuse_reply_open, with passthrough. @entry:
- * of a create, else NULL.  @keep_cache: pages of this version stay.  Called
- * without fs->lock.  -errno: the kernel did not take it (caller releases). */
+ * of a create, else NULL.  Called without fs->lock.  -ENOENT: the kernel did
+ * not take it, and will not release @h. */
 int opened_reply(struct fs *fs, fuse_req_t req, struct handle *h,
 		 const struct fuse_entry_param *entry, int32_t backing_id,
-		 bool keep_cache, bool no_flush);
+		 unsigned flags);
 
 #endif

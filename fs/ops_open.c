@@ -29,7 +29,7 @@
 struct answer {
 	struct handle *h;
 	int32_t backing_id;
-	bool keep_cache, no_flush;
+	bool keep_cache, no_flush, direct_io;
 };
 
 static bool wants_write(int flags)
@@ -180,78 +180,102 @@ enum file_class node_class(struct fs *fs, struct node *node)
 
 /* ---- reading --------------------------------------------------------- */
 
-/* Which thread was sent away from a superseded node: the second time it gets
- * the old version (S28). */
-static bool was_told(pid_t tid, const struct node *node)
-{
-	static struct {
-		const struct node *node;
-		pid_t tid;
-	} told[N_TOLD];
-	static unsigned next;
+/* Which thread was sent away from a superseded node, and from which. */
+static struct told {
+	const struct node *node;
+	pid_t tid;
+} told[N_TOLD];
 
+static const struct node *told_take(pid_t tid)
+{
 	for (unsigned i = 0; i < N_TOLD; i++)
-		if (told[i].node == node && told[i].tid == tid) {
+		if (told[i].node && told[i].tid == tid) {
+			const struct node *node = told[i].node;
+
 			told[i].node = NULL;
-			return true;
+			return node;
 		}
-	told[next].node = node;
-	told[next].tid = tid;
-	next = (next + 1) % N_TOLD;
-	return false;
+	return NULL;
 }
 
-/* Nobody has @node open: see what its name leads to.  Returns the number of
- * links, or -errno. */
-static int revive(struct fs *fs, struct node *node)
+static void told_put(pid_t tid, const struct node *node)
 {
-	struct file_key key;
-	struct stat st;
-	const char *name;
-	int r, fd;
+	static unsigned next;
 
-	r = node_at(fs, node, &fd, &name);
-	if (!r)
-		r = key_stat(fd, name, &key, &st);
+	told[next] = (struct told){node, tid};
+	next = (next + 1) % N_TOLD;
+}
+
+/* See what the name of @node, which nobody has open, leads to. */
+static int look_again(struct fs *fs, struct node *node,
+		      struct file_key *ret_key, struct stat *ret_st)
+{
+	int r, dirfd;
+
+	if (!node->parent || !node->name) /* only its descriptor is left */
+		return node->fd < 0 ? -ESTALE :
+				      key_stat(node->fd, "", ret_key, ret_st);
+	dirfd = node_dirfd(fs, node->parent);
+	if (dirfd < 0)
+		return dirfd;
+	r = key_stat(dirfd, node->name, ret_key, ret_st);
 	if (r == -ENOENT || r == -ENOTDIR ||
-	    (!r && (st.st_mode & S_IFMT) != node->type))
+	    (!r && (ret_st->st_mode & S_IFMT) != node->type))
 		return -ESTALE;
-	if (r < 0)
-		return r;
-	if (!key_equal(&key, &node->key)) { /* superseded (S28) */
-		node_rekey(fs, node, &key);
+	return r;
+}
+
+/* An open of a version that is current no more.  The first time the caller is
+ * sent back, and a walk by name will find the current one.  If that is
+ * superseded in its turn, it was current during this very open, and is what
+ * the open gets.  Who comes back to the same node has no path to walk (a file
+ * that is bind-mounted by itself): the node then stands for the current
+ * version (S28). */
+static int open_superseded(struct fs *fs, struct node *node, pid_t tid,
+			   const struct file_key *key)
+{
+	const struct node *from = told_take(tid);
+
+	if (!from || (from != node && node->fd < 0)) {
+		told_put(tid, node);
+		return -ESTALE;
+	}
+	if (from == node) {
+		node_rekey(fs, node, key);
 		node->flags |= NODE_BOUND;
 	}
-	return st.st_nlink > INT32_MAX ? INT32_MAX : (int)st.st_nlink;
+	return 0;
 }
 
 static int open_reader(struct fs *fs, fuse_req_t req, struct node *node,
 		       int flags, struct answer *a)
 {
-	struct opened *o = node->opened;
 	bool passthrough = true;
+	struct file_key key;
 	struct stat st;
 	int r;
 
-	if (!node->txn && (!o || !o->handles)) {
-		r = revive(fs, node);
+	/* A superseded version that others still have open is simply shared:
+	 * its name was looked up by this very open. */
+	if (!node->txn && (!node->opened || !node->opened->handles)) {
+		r = look_again(fs, node, &key, &st);
+		if (!r && !key_equal(&key, &node->key))
+			r = open_superseded(fs, node, fuse_req_ctx(req)->pid,
+					    &key);
 		if (r < 0)
 			return r;
 		/* The daemon must be able to give readers of a file with
 		 * several links a copy before it is rewritten in place. */
-		passthrough = r <= 1;
-	} else if (!node->txn && !(node->flags & NODE_HASHED) &&
-		   !was_told(fuse_req_ctx(req)->pid, node)) {
-		return -ESTALE;
+		passthrough = st.st_nlink <= 1;
 	}
-	o = node->opened; /* may have been idle, and dropped */
 	r = attach(fs, req, node, flags, passthrough, CLASS_ATOMIC, a);
 	if (r < 0)
 		return r;
 	a->no_flush = true;
-	if (!a->backing_id && !fstat(node->opened->fd, &st))
-		a->keep_cache = opened_same_content(node->opened, &st) &&
-				!(node->flags & NODE_BOUND);
+	a->direct_io = !a->backing_id && (node->flags & NODE_BOUND);
+	if (!a->backing_id && !a->direct_io &&
+	    !fstat(node->opened->fd, &st))
+		a->keep_cache = opened_same_content(node->opened, &st);
 	return 0;
 }
 
@@ -445,8 +469,11 @@ static void reply_answer(struct fs *fs, fuse_req_t req, struct answer *a,
 	/* The kernel may release @a->h before this returns. */
 	struct handle *h = a->h;
 
-	if (opened_reply(fs, req, h, e, a->backing_id, a->keep_cache,
-			 a->no_flush) == -ENOENT)
+	const unsigned flags = (a->keep_cache ? OPENED_KEEP_CACHE : 0) |
+			       (a->no_flush ? OPENED_NO_FLUSH : 0) |
+			       (a->direct_io ? OPENED_DIRECT_IO : 0);
+
+	if (opened_reply(fs, req, h, e, a->backing_id, flags) == -ENOENT)
 		detach(fs, h);
 }
 

@@ -346,8 +346,7 @@ static void published(struct fs *fs, struct txn *txn, const struct file_key *key
 	if (txn->kind == TXN_NEW)
 		txn->kind = txn->shared ? TXN_UPDATE : TXN_REPLACE;
 	fs->count.commits++;
-	dirsync_queue(fs, txn->entry->dir, txn->base_fd);
-	txn->base_fd = -1;
+	dirsync_queue(fs, txn->entry->dir);
 }
 
 /* Readers that the daemon serves keep the version they opened: give them a
@@ -411,6 +410,18 @@ static int place_in_place(struct fs *fs, struct txn *txn,
 	return r;
 }
 
+/* The inode that is about to lose its name. */
+static int old_version_fd(struct txn *txn, const struct target *t)
+{
+	int fd = txn->base_fd;
+
+	txn->base_fd = -1;
+	if (fd >= 0 && key_equal(&txn->base, &t->key))
+		return fd;
+	guard_close(fd);
+	return openat(t->dirfd, t->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
 /* Make @shadow what the name leads to.  @quick: with no more than a rename.
  * May drop the lock unless @quick. */
 static int place(struct fs *fs, struct txn *txn, struct atio_shadow *shadow,
@@ -421,7 +432,7 @@ static int place(struct fs *fs, struct txn *txn, struct atio_shadow *shadow,
 	struct file_key key;
 	struct node *old;
 	struct stat st;
-	int r;
+	int r, old_fd = -1;
 
 	r = target_look(fs, txn, &t);
 	if (!r && t.exists && t.st.st_nlink > 1) {
@@ -436,15 +447,21 @@ static int place(struct fs *fs, struct txn *txn, struct atio_shadow *shadow,
 	}
 	if (!r)
 		r = key_stat(atio_shadow_fd(shadow), "", &key, &st);
+	if (!r && t.exists)
+		old_fd = old_version_fd(txn, &t);
 	if (!r)
 		r = atio_shadow_commit(shadow, t.dirfd, t.name,
 				       t.exists ? 0 : ATIO_COMMIT_NOREPLACE,
 				       &err);
-	if (r < 0)
+	if (r < 0) {
+		guard_close(old_fd);
 		return report(fs, txn, "commit", r, &err);
+	}
 	old = t.exists ? node_find(fs, &t.key) : NULL;
 	if (old)
-		node_retire(fs, old);
+		node_supersede(fs, old, old_fd);
+	else
+		guard_close(old_fd);
 	/* The rename moved the ctime on. */
 	(void)key_stat(atio_shadow_fd(shadow), "", &key, &st);
 	published(fs, txn, &key, &st);

@@ -9,6 +9,7 @@
 
 #include "creds.h"
 #include "entry.h"
+#include "guard.h"
 #include "log.h"
 #include "open.h"
 #include "proc.h"
@@ -66,8 +67,7 @@ void txn_over(struct fs *fs, struct txn *txn, bool node_lives)
 		pthread_cond_broadcast(&fs->settled);
 	}
 	drop_shadow(&txn->snapshot);
-	if (txn->base_fd >= 0)
-		close(txn->base_fd);
+	guard_close(txn->base_fd);
 	if (txn->node) {
 		txn->node->txn = NULL;
 		if (!node_lives)

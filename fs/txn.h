@@ -184,9 +184,8 @@ void txn_settle_all(struct fs *fs, bool closed);
 /* ---- dirsync.c ------------------------------------------------------- */
 
 /* Sync @dir soon, in the background, once for all the commits of that time,
- * and tell the kernel that it changed.  @old_fd (kept; -1: none): of the inode
- * that was replaced. */
-void dirsync_queue(struct fs *fs, struct node *dir, int old_fd);
+ * and tell the kernel that it changed. */
+void dirsync_queue(struct fs *fs, struct node *dir);
 /* Start those that are due, or all (keeper).  Returns after how many
  * milliseconds to look again, 0 when none waits. */
 unsigned dirsync_start_due(struct fs *fs, bool all);
