@@ -5,6 +5,11 @@
  * The pid in a FUSE request is a thread id in the daemon's pid namespace, 0
  * when the caller is not visible from there.  Every function takes such an id
  * and answers "not known" rather than guess.
+ *
+ * proc_tgid and proc_killed_by read files that make the kernel hold the
+ * process's memory map for a moment.  Ask them about a thread that waits for
+ * our answer, or is dying: were another to end just then, its mappings of our
+ * files would be closed, and their dirty pages written, on our thread.
  */
 #ifndef FS_PROC_H
 #define FS_PROC_H
@@ -22,13 +27,15 @@ pid_t proc_tgid(pid_t tid);
  * itself, or is not known. */
 int proc_killed_by(pid_t tid);
 
-/* Whether the thread @tid still exists. A zombie does not count. */
+/* Whether the thread @tid still exists.  A zombie does not count, but the
+ * first thread of a process may, until the last has ended. */
 bool proc_alive(pid_t tid);
 
 /* Number of descriptors of process @tgid (at most @max are counted, and at
  * most 4096 looked at) that are open on inode @ino of mount @mnt_id
  * (/proc/TGID/fdinfo: `ino:` and `mnt_id:`; @mnt_id < 0 matches any).
- * -errno when that cannot be read. */
+ * -errno when that cannot be read; -EOPNOTSUPP: the kernel does not say
+ * (before Linux 5.14). */
 int proc_count_fds(pid_t tgid, uint64_t ino, int mnt_id, int max);
 
 /* comm of @tid into @buf, NUL-terminated; "" when not known. */

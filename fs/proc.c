@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * proc.c - what /proc says about the caller of a request.
+ *
+ * The daemon looks at processes that use its own mount, so two things are
+ * never done here.  Nothing follows a link below /proc/PID/fd, cwd or exe: it
+ * leads into the mount, and the daemon would wait for its own answer.  And no
+ * reference to a caller's file is held longer than one quick system call: the
+ * kernel takes one while it looks at a descriptor, and a close(2) that happens
+ * meanwhile is completed (RELEASE is sent) only when that call returns.  For
+ * this reason the descriptors are looked up one by one where that can be, and
+ * the directory is listed only for what is left.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "proc.h"
+
+/* include/linux/sched.h; stable since 2.6, see proc(5). */
+#define PF_EXITING  0x00000004ul
+#define PF_SIGNALED 0x00000400ul
+
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL /* Linux 6.9 */
+#endif
+
+/* linux/pidfd.h of 6.15, as far as this file uses it; the request's number
+ * carries the size, and the kernel fills no more. */
+struct pidfd_info_v0 {
+	uint64_t mask;
+	uint64_t cgroupid;
+	uint32_t pid, tgid, ppid;
+	uint32_t ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+	int32_t exit_code;
+};
+
+#define PIDFD_GET_INFO_V0   _IOWR(0xff, 11, struct pidfd_info_v0)
+#define PIDFD_INFO_PID_BIT  (UINT64_C(1) << 0)
+#define PIDFD_INFO_EXIT_BIT (UINT64_C(1) << 3)
+
+#define FDS_MAX      4096 /* descriptors looked at */
+#define FDINFO_ROOM  512  /* `ino:` is in the first lines */
+#define SPARSE_SLACK 16   /* numbers tried beyond twice the count */
+
+/* Read the beginning of @name in @dirfd, NUL-terminated.  Length or -errno. */
+static ssize_t read_start(int dirfd, const char *name, char *buf, size_t size)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, buf, size - 1);
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	buf[n > 0 ? n : 0] = '\0';
+	return n;
+}
+
+static ssize_t read_proc(pid_t tid, const char *file, char *buf, size_t size)
+{
+	char path[64];
+
+	if (tid <= 0)
+		return -ESRCH;
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)tid, file);
+	return read_start(AT_FDCWD, path, buf, size);
+}
+
+/* The number in the line that begins with @key (which includes the newline
+ * before it), as in proc(5) status and fdinfo.  False: there is none. */
+static bool line_number(const char *text, const char *key, uint64_t *ret_value)
+{
+	const char *at = strstr(text, key);
+	char *end;
+
+	if (!at)
+		return false;
+	at += strlen(key);
+	errno = 0;
+	*ret_value = strtoull(at, &end, 10);
+	return end != at && errno == 0;
+}
+
+static int pidfd_open_thread(pid_t tid, unsigned flags)
+{
+	return syscall(SYS_pidfd_open, tid, flags);
+}
+
+pid_t proc_tgid(pid_t tid)
+{
+	char text[1024];
+	uint64_t tgid;
+	int fd;
+
+	if (tid <= 0)
+		return 0;
+	/* Most callers are their process's first thread, and only that one has
+	 * a pidfd of this kind: half the price of reading /proc. */
+	fd = pidfd_open_thread(tid, 0);
+	if (fd >= 0) {
+		close(fd);
+		return tid;
+	}
+	if (errno == ESRCH)
+		return 0;
+	/* Name comes first in the text, its newlines are escaped. */
+	if (read_proc(tid, "status", text, sizeof(text)) <= 0 ||
+	    !line_number(text, "\nTgid:", &tgid))
+		return 0;
+	return tgid;
+}
+
+struct stat_fields {
+	char state;
+	uint64_t flags;
+	int64_t exit_code;
+};
+
+/* Step over @n fields that end with a space; NULL if there are fewer. */
+static const char *skip_fields(const char *at, int n)
+{
+	while (at && n-- > 0) {
+		at = strchr(at, ' ');
+		if (at)
+			at++;
+	}
+	return at;
+}
+
+/* proc(5) stat: "PID (COMM) STATE ...", where COMM may hold anything, so what
+ * counts is the last parenthesis. */
+static int read_stat(pid_t tid, struct stat_fields *f)
+{
+	char text[1024];
+	ssize_t n = read_proc(tid, "stat", text, sizeof(text));
+	const char *at;
+
+	if (n <= 0)
+		return n < 0 ? n : -ESRCH;
+	at = strrchr(text, ')');
+	if (!at || at[1] != ' ' || at[2] == '\0')
+		return -EPROTO;
+	at += 2; /* field 3 */
+	f->state = *at;
+	at = skip_fields(at, 9 - 3);
+	if (!at)
+		return -EPROTO;
+	f->flags = strtoull(at, NULL, 10);
+	at = skip_fields(at, 52 - 9);
+	if (!at)
+		return -EPROTO;
+	f->exit_code = strtoll(at, NULL, 10);
+	return 0;
+}
+
+int proc_killed_by(pid_t tid)
+{
+	const uint64_t dying = PF_EXITING | PF_SIGNALED;
+	struct stat_fields f;
+
+	if (read_stat(tid, &f) < 0)
+		return 0;
+	/* When one thread calls exit, the kernel ends the others as if by a
+	 * signal, flag and all; the code of the group tells the two apart. */
+	return (f.flags & dying) == dying ? f.exit_code & 0x7f : 0;
+}
+
+bool proc_alive(pid_t tid)
+{
+	struct pollfd poll_fd = {.events = POLLIN};
+	struct stat_fields f;
+	int r;
+
+	if (tid <= 0)
+		return false;
+	poll_fd.fd = pidfd_open_thread(tid, PIDFD_THREAD);
+	if (poll_fd.fd >= 0) {
+		r = poll(&poll_fd, 1, 0);
+		close(poll_fd.fd);
+		return r <= 0;
+	}
+	if (errno == ESRCH)
+		return false;
+	return read_stat(tid, &f) == 0 && f.state != 'Z' && f.state != 'X';
+}
+
+struct fd_search {
+	int dirfd; /* /proc/TGID/fdinfo */
+	uint64_t ino;
+	int mnt_id;
+	int max;
+	int found;
+	int looked_at;
+	bool no_ino; /* before Linux 5.14 fdinfo does not say */
+};
+
+/* Look at one descriptor.  False: it is not open. */
+static bool look_at(struct fd_search *s, const char *name)
+{
+	char text[FDINFO_ROOM];
+	uint64_t ino, mnt_id;
+
+	if (read_start(s->dirfd, name, text, sizeof(text)) <= 0)
+		return false;
+	s->looked_at++;
+	if (!line_number(text, "\nino:", &ino))
+		s->no_ino = true;
+	else if (ino == s->ino &&
+		 (s->mnt_id < 0 || (line_number(text, "\nmnt_id:", &mnt_id) &&
+				    mnt_id == (uint64_t)s->mnt_id)))
+		s->found++;
+	return true;
+}
+
+static bool search_over(const struct fd_search *s)
+{
+	return s->found >= s->max || s->looked_at >= FDS_MAX;
+}
+
+struct dirent64_head {
+	uint64_t d_ino;
+	int64_t d_off;
+	uint16_t d_reclen;
+	uint8_t d_type;
+	char d_name[];
+};
+
+/* Look at the descriptors from @first on, as the directory lists them. */
+static int search_listed(struct fd_search *s, unsigned long first)
+{
+	_Alignas(struct dirent64_head) char buf[1024];
+	const struct dirent64_head *d;
+	long n, at;
+
+	for (;;) {
+		n = syscall(SYS_getdents64, s->dirfd, buf, sizeof(buf));
+		if (n <= 0)
+			return n < 0 ? -errno : 0;
+		for (at = 0; at < n; at += d->d_reclen) {
+			d = (const struct dirent64_head *)(buf + at);
+			if (d->d_name[0] == '.' ||
+			    strtoul(d->d_name, NULL, 10) < first)
+				continue;
+			(void)look_at(s, d->d_name);
+			if (search_over(s))
+				return 0;
+		}
+	}
+}
+
+int proc_count_fds(pid_t tgid, uint64_t ino, int mnt_id, int max)
+{
+	struct fd_search s = {.ino = ino, .mnt_id = mnt_id, .max = max};
+	unsigned long fd, n_open = 0;
+	struct stat st;
+	char path[64];
+	int r = 0;
+
+	if (tgid <= 0)
+		return -ESRCH;
+	/* Since Linux 6.2 the size of this directory is the number of open
+	 * descriptors; 0 before, or without permission. */
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)tgid);
+	if (stat(path, &st) == 0 && st.st_size > 0)
+		n_open = st.st_size;
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo", (int)tgid);
+	s.dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s.dirfd < 0)
+		return -errno;
+
+	for (fd = 0; n_open > 0 && fd < 2 * n_open + SPARSE_SLACK; fd++) {
+		snprintf(path, sizeof(path), "%lu", fd);
+		if (look_at(&s, path))
+			n_open--;
+		if (search_over(&s))
+			break;
+	}
+	if (!search_over(&s) && (n_open > 0 || fd == 0))
+		r = search_listed(&s, fd);
+	close(s.dirfd);
+	if (r == 0 && s.no_ino)
+		r = -EOPNOTSUPP;
+	return r < 0 ? r : s.found;
+}
+
+void proc_command(pid_t tid, char *buf, size_t size)
+{
+	size_t n;
+
+	if (size == 0)
+		return;
+	if (size < 2 || read_proc(tid, "comm", buf, size) <= 0) {
+		buf[0] = '\0';
+		return;
+	}
+	/* The kernel adds one newline; a name may hold others. */
+	n = strlen(buf);
+	if (buf[n - 1] == '\n')
+		buf[n - 1] = '\0';
+}
+
+int proc_open(pid_t tgid)
+{
+	int fd;
+
+	if (tgid <= 0)
+		return -ESRCH;
+	fd = pidfd_open_thread(tgid, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+/* 1: the process of @pidfd was reaped, *ret_code is its wait status; 0: not
+ * yet, *ret_pid is its id; -errno. */
+static int pidfd_info(int pidfd, int *ret_code, pid_t *ret_pid)
+{
+	struct pidfd_info_v0 info = {
+		.mask = PIDFD_INFO_PID_BIT | PIDFD_INFO_EXIT_BIT,
+	};
+
+	if (ioctl(pidfd, PIDFD_GET_INFO_V0, &info) < 0)
+		return -errno;
+	if (info.mask & PIDFD_INFO_EXIT_BIT) {
+		*ret_code = info.exit_code;
+		return 1;
+	}
+	*ret_pid = info.pid;
+	return 0;
+}
+
+int proc_pidfd_killed_by(int pidfd)
+{
+	int r, sig, code = 0;
+	pid_t pid = 0;
+
+	r = pidfd_info(pidfd, &code, &pid);
+	if (r == 0) {
+		/* Dying or a zombie, perhaps. */
+		sig = proc_killed_by(pid);
+		if (sig > 0)
+			return sig;
+		/* It may have been reaped between the two looks. */
+		r = pidfd_info(pidfd, &code, &pid);
+	}
+	return r == 1 ? code & 0x7f : 0;
+}
