@@ -37,6 +37,13 @@ void policy_free(struct policy *policy);
  * leading slash; may be NULL when policy_needs_path says no). */
 enum file_class policy_class(const struct policy *policy, const char *name,
 			     const char *path);
+
+/* Whether a rule of the file decided that, so that the file's content need
+ * not be looked at: an `atomic` rule also holds for a SQLite database. */
+bool policy_ruled(const struct policy *policy, const char *name,
+		  const char *path);
+
+/* Whether a rule has a path, so that policy_class needs one. */
 bool policy_needs_path(const struct policy *policy);
 
 /* Whether the built-in SQLite rules hold: look at the magic too. */
