@@ -7,9 +7,14 @@ SEMANTICS.md names.  Each of those is written down with its rule as what the
 plain directory says and what the mount must say instead, so that it is checked
 on the mount too.
 """
+import functools
 import os
 import subprocess
+import tempfile
 from pathlib import Path
+
+import pytest
+from support import Daemon, program as daemon_program
 
 HERE = Path(__file__).resolve().parent
 
@@ -64,7 +69,7 @@ def run(program, cases, directory, umask=0o022):
 
 
 def differences(plain, mount, promised=()):
-    """What differs and must not, as text; "" when all is well."""
+    """What differs and must not, a text for each case."""
     promised = dict(promised)
     bad = []
     for name, said in plain.items():
@@ -75,4 +80,36 @@ def differences(plain, mount, promised=()):
             bad.append(f"{name}\n   plain: {said}\n   mount: {mount[name]}")
             if expected != said:
                 bad[-1] += f"\n    want: {expected}"
-    return "\n".join(bad)
+    return bad
+
+
+@functools.lru_cache(maxsize=1)
+def built():
+    """The program that runs tables, and the directory it lives in."""
+    home = tempfile.TemporaryDirectory(prefix="atomicfs-posix-")
+    return home, build(home.name)
+
+
+@pytest.fixture(params=["served", "passthrough"])
+def posix(request, tmp_path):
+    """Run a table on a plain directory and on a mount of one, and compare."""
+    option = {"served": "passthrough=off", "passthrough": "passthrough=auto"}
+    tmp_path.chmod(0o755)
+    source, mount = tmp_path / "source", tmp_path / "mount"
+    source.mkdir()
+    mount.mkdir()
+    for above in tmp_path.parents:
+        if above.stat().st_mode & 0o001 == 0:
+            above.chmod(above.stat().st_mode | 0o011)
+
+    def compare(cases, promised=(), umask=0o022):
+        calls = built()[1]
+        plain = run(calls, cases, tmp_path / "plain", umask)
+        with Daemon(daemon_program(), source, mount,
+                    [option[request.param]]) as daemon:
+            assert daemon.alive, daemon.errors()
+            mounted = run(calls, cases, mount / "cases", umask)
+        bad = differences(plain, mounted, promised)
+        assert not bad, f"{len(bad)} cases differ:\n" + "\n".join(bad)
+
+    return compare

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Owners, modes, times, permissions, xattrs and ACLs (S10, S17, S27)."""
 import pytest
-from posix_table import parse
+from posix_table import parse, posix  # noqa: F401 (a fixture)
 
 MODES = """
 chmod: file f abc; mark f; chmod f 0600; times f; stat f; chmod f 07777; stat f; chmod f 0; stat f; state f
@@ -61,13 +61,13 @@ utimens.now: file f abc; utimens f 5 6; mark f; utimens f NOW NOW; times f; utim
 utimens.old: file f abc; utimens f -5 -6; mtime f; utimens f 4000000000 4000000000; mtime f
 utimens.dir: mkdir d; utimens d 5 6; mtime d; file d/f abc; mark d; times d; utimens missing 1 1
 utimens.open: file f abc; open 1 f RDWR; write 1 X; futimens 1 5 6; close 1; mtime f; state f
-utimens.open.before: file f abc; open 1 f RDWR; futimens 1 5 6; write 1 X; mtime 1; close 1; stat f
+utimens.open.before: file f abc; open 1 f RDWR; futimens 1 5 6; mark 1; write 1 X; times 1; close 1; stat f
 utimens.open.only: file f abc; open 1 f RDWR; futimens 1 5 6; close 1; mtime f; state f
 utimens.open.path: file f abc; open 1 f RDWR; write 1 X; utimens f 5 6; close 1; mtime f; state f
 utimens.trunc: file f abc; open 1 f WRONLY|TRUNC; write 1 X; futimens 1 5 6; close 1; mtime f; state f
 utimens.new: open 1 f WRONLY|CREAT|EXCL; write 1 X; futimens 1 5 6; close 1; mtime f; state f
 utimens.closed: file f abc; utimens f 5 6; mtime f; state f; mtime f; open 1 f RDWR; close 1; mtime f
-utimens.moved: file f abc; utimens f 5 6; rename f g; mtime g; link g h; mtime h; truncate h 1; mark g; times g h
+utimens.moved: file f abc; utimens f 5 6; rename f g; mtime g; link g h; mtime h; mark h; truncate h 1; times g h
 utimens.rdonly: file f abc; open 1 f RDONLY; futimens 1 5 6; close 1; mtime f
 utimens.user: file f abc 0666; as 1000; utimens f 5 6; touch f; utimens f NOW NOW; utimens f OMIT NOW; chmod f 0600; as 0; chmod f 0644; as 1000; touch f
 utimens.owner: file f abc 0; chown f 1000 1000; as 1000; utimens f 5 6; mtime f; touch f

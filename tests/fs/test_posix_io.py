@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from posix_table import Same, parse
+from posix_table import Same, parse, posix  # noqa: F401 (a fixture)
 
 WRITE = """
 write: file f abcdef; open 1 f WRONLY; write 1 XY; lseek 1 0 SEEK_CUR; close 1; state f

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from posix_table import parse
+from posix_table import parse, posix  # noqa: F401 (a fixture)
 
 # What may stand at one of two names.
 KINDS = {

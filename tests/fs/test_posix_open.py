@@ -7,7 +7,7 @@ backing file system does.
 import itertools
 
 import pytest
-from posix_table import parse
+from posix_table import parse, posix  # noqa: F401 (a fixture)
 
 ACCESS = ["RDONLY", "WRONLY", "RDWR", "ACCMODE"]
 FLAGS = ["CREAT", "EXCL", "TRUNC", "APPEND"]
