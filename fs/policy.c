@@ -398,8 +398,8 @@ int policy_load(const char *file, struct policy **ret_policy,
 		struct atio_error *err)
 {
 	struct policy *policy;
-	char *text;
-	size_t size;
+	char *text = NULL;
+	size_t size = 0;
 	int r;
 
 	r = read_file(file, &text, &size, err);
