@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Shadows: the life of one working copy.
+ *
+ *	(none) --create, replace, update, snapshot--> OPEN
+ *	OPEN   --prepare--> OPEN, flushed      (fails: POISONED)
+ *	OPEN   --sync-----> OPEN, flushed, and recovery would publish it
+ *	OPEN   --commit---> OVER: the file is at its name
+ *	OPEN   --redo-----> OVER: the target has its content (redo.c)
+ *	OPEN, POISONED --discard, quarantine--> OVER
+ *
+ * Invariants
+ *   1. A live shadow is exactly one file in stage/, named by its id.
+ *   2. A name in the tree leads to a whole version, at every instant: names are
+ *      changed by one rename, of a file that was flushed before.
+ *   3. Nobody but the holder of the shadow writes to that file.
+ *   4. After a failed flush nothing of the shadow is ever published: the kernel
+ *      may have thrown the dirty pages away (fsync(2), NOTES).
+ *   5. A target is rewritten in place only while its redo record and the
+ *      shadow are on disk.
+ *   6. On every way out the file in stage/ is renamed or unlinked, or recovery
+ *      finds it by invariant 1.
+ */
+#include "stage/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A clock tick, and some: two changes within it may have one time stamp. */
+#define TICK_NS 20000000ll
+#define MAX_CLASHES 100
+
+/* ---- making ---------------------------------------------------------- */
+
+static struct atio_shadow *shadow_new(struct atio_store *store,
+				      const struct atio_origin *origin)
+{
+	struct atio_shadow *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->store = store;
+	s->fd = -1;
+	s->pid = origin->pid;
+	s->uid = origin->uid;
+	s->path = strdup(origin->path);
+	if (!s->path) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static void next_name(struct atio_shadow *s)
+{
+	s->id = ++s->store->next_id;
+	atio_id_name(s->id, s->name);
+}
+
+static int begin(struct atio_shadow *s, struct atio_shadow **ret_shadow,
+		 struct atio_error *err)
+{
+	int r = atio_journal_begin(s);
+
+	if (r < 0) {
+		(void)unlinkat(s->store->stage_fd, s->name, 0);
+		atio_shadow_free(s);
+		return atio_fail(err, -r, "write to the journal: %s",
+				 strerror(-r));
+	}
+	ATIO_FAULT("stage.begun");
+	*ret_shadow = s;
+	return 0;
+}
+
+/* Without O_TMPFILE: under a name that nobody uses, for an instant. */
+static int create_named(struct atio_shadow *s, int dirfd, mode_t mode)
+{
+	char name[ID_MAX + 16];
+	int fd;
+
+	(void)snprintf(name, sizeof(name), "%s.%s", ATIO_STATE_DIR, s->name);
+	fd = openat(dirfd, name,
+		    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+	if (fd < 0)
+		return -errno;
+	if (renameat(dirfd, name, s->store->stage_fd, s->name) < 0) {
+		int r = -errno;
+
+		(void)unlinkat(dirfd, name, 0);
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static int link_into_stage(struct atio_shadow *s, int fd)
+{
+	char proc[32];
+
+	(void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	for (int i = 0; i < MAX_CLASHES; i++) {
+		next_name(s);
+		if (linkat(AT_FDCWD, proc, s->store->stage_fd, s->name,
+			   AT_SYMLINK_FOLLOW) == 0)
+			return 0;
+		if (errno != EEXIST)
+			break;
+	}
+	return -errno;
+}
+
+/* The target's own directory gives the new inode its group, default ACL,
+ * label and project, as it would give them to a file made there. */
+static int create_in(struct atio_shadow *s, int dirfd, mode_t mode)
+{
+	int r, fd = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+
+	if (fd < 0 && errno != EOPNOTSUPP && errno != EISDIR &&
+	    errno != EINVAL && errno != ENOENT)
+		return -errno;
+	if (fd < 0) {
+		next_name(s);
+		return create_named(s, dirfd, mode);
+	}
+	ATIO_FAULT("stage.tmpfile");
+	r = link_into_stage(s, fd);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+int atio_shadow_create(struct atio_store *store, int dirfd, mode_t mode,
+		       const struct atio_origin *origin,
+		       struct atio_shadow **ret_shadow,
+		       struct atio_error *err)
+{
+	struct atio_shadow *s = shadow_new(store, origin);
+	int fd;
+
+	if (!s)
+		return atio_fail(err, ENOMEM, "out of memory");
+	fd = create_in(s, dirfd, mode);
+	if (fd < 0) {
+		atio_shadow_free(s);
+		return atio_fail(err, -fd, "create a shadow: %s",
+				 strerror(-fd));
+	}
+	s->fd = fd;
+	ATIO_FAULT("stage.created");
+	return begin(s, ret_shadow, err);
+}
+
+static int open_in_stage(struct atio_shadow *s)
+{
+	for (int i = 0; i < MAX_CLASHES; i++) {
+		next_name(s);
+		s->fd = openat(s->store->stage_fd, s->name,
+			       O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC |
+				       O_NOFOLLOW,
+			       0600);
+		if (s->fd >= 0)
+			return 0;
+		if (errno != EEXIST)
+			break;
+	}
+	return -errno;
+}
+
+static int copy_times(int from, int to)
+{
+	struct stat st;
+	struct timespec ts[2];
+
+	if (fstat(from, &st) < 0)
+		return -errno;
+	ts[0] = st.st_atim;
+	ts[1] = st.st_mtim;
+	return futimens(to, ts) < 0 ? -errno : 0;
+}
+
+static int shadow_of(struct atio_store *store, int from, bool content,
+		     const struct atio_origin *origin,
+		     struct atio_shadow **ret_shadow, struct atio_error *err)
+{
+	struct atio_shadow *s = shadow_new(store, origin);
+	int r;
+
+	if (!s)
+		return atio_fail(err, ENOMEM, "out of memory");
+	r = open_in_stage(s);
+	if (r < 0) {
+		atio_shadow_free(s);
+		return atio_fail(err, -r, "create a shadow: %s", strerror(-r));
+	}
+	ATIO_FAULT("stage.created");
+	r = content ? atio_copy_data(from, s->fd, store->can_clone, err) : 0;
+	if (!r)
+		r = atio_copy_meta(from, s->fd, err);
+	if (!r && content)
+		r = copy_times(from, s->fd);
+	if (r < 0) {
+		(void)unlinkat(store->stage_fd, s->name, 0);
+		atio_shadow_free(s);
+		return atio_fail(err, -r, "copy the file: %s", strerror(-r));
+	}
+	ATIO_FAULT("stage.copied");
+	return begin(s, ret_shadow, err);
+}
+
+int atio_shadow_replace(struct atio_store *store, int basefd,
+			const struct atio_origin *origin,
+			struct atio_shadow **ret_shadow,
+			struct atio_error *err)
+{
+	return shadow_of(store, basefd, false, origin, ret_shadow, err);
+}
+
+int atio_shadow_update(struct atio_store *store, int basefd,
+		       const struct atio_origin *origin,
+		       struct atio_shadow **ret_shadow,
+		       struct atio_error *err)
+{
+	return shadow_of(store, basefd, true, origin, ret_shadow, err);
+}
+
+int atio_shadow_snapshot(struct atio_shadow *shadow,
+			 struct atio_shadow **ret_shadow,
+			 struct atio_error *err)
+{
+	const struct atio_origin origin = {shadow->path, shadow->pid,
+					   shadow->uid};
+
+	/* Start write-back: that makes mapped pages read-only, so that a
+	 * later store through a mapping shows in the file's times. (A clone
+	 * does so by itself.) */
+	if (!shadow->store->can_clone)
+		(void)sync_file_range(shadow->fd, 0, 0,
+				      SYNC_FILE_RANGE_WRITE);
+	return shadow_of(shadow->store, shadow->fd, true, &origin, ret_shadow,
+			 err);
+}
+
+int atio_shadow_copy_meta(struct atio_shadow *shadow, int basefd,
+			  struct atio_error *err)
+{
+	return atio_copy_meta(basefd, shadow->fd, err);
+}
+
+/* ---- looking --------------------------------------------------------- */
+
+int atio_shadow_fd(const struct atio_shadow *shadow)
+{
+	return shadow->fd;
+}
+
+int atio_shadow_take_fd(struct atio_shadow *shadow)
+{
+	int fd = shadow->fd;
+
+	shadow->fd = -1;
+	return fd;
+}
+
+uint64_t atio_shadow_id(const struct atio_shadow *shadow)
+{
+	return shadow->id;
+}
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/* Where time stamps are coarse, a write within the same tick is hidden.  An
+ * update starts with the old version's mtime, and a write sets it to the
+ * present, so that it is the mtime that tells; unless that is young itself. */
+static bool too_young(const struct timespec *t)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (now.tv_sec - t->tv_sec) * 1000000000ll + now.tv_nsec -
+		       t->tv_nsec <
+	       TICK_NS;
+}
+
+int atio_shadow_mark_clean(struct atio_shadow *shadow)
+{
+	if (fstat(shadow->fd, &shadow->mark) < 0)
+		return -errno;
+	shadow->changed = false;
+	shadow->unsure = !shadow->store->fine_times &&
+			 too_young(&shadow->mark.st_mtim);
+	return 0;
+}
+
+int atio_shadow_changed(const struct atio_shadow *shadow)
+{
+	struct stat st;
+
+	if (shadow->changed || shadow->unsure)
+		return 1;
+	if (fstat(shadow->fd, &st) < 0)
+		return -errno;
+	if (st.st_size != shadow->mark.st_size ||
+	    !same_time(&st.st_mtim, &shadow->mark.st_mtim))
+		return 1;
+	return shadow->store->fine_times &&
+	       !same_time(&st.st_ctim, &shadow->mark.st_ctim);
+}
+
+void atio_shadow_set_changed(struct atio_shadow *shadow)
+{
+	shadow->changed = true;
+}
+
+int atio_shadow_set_path(struct atio_shadow *shadow, const char *path,
+			 struct atio_error *err)
+{
+	char *copy = strdup(path);
+	int r;
+
+	if (!copy)
+		return atio_fail(err, ENOMEM, "out of memory");
+	free(shadow->path);
+	shadow->path = copy;
+	r = atio_journal_path(shadow);
+	return r < 0 ? atio_fail(err, -r, "write to the journal") : 0;
+}
+
+/* ---- flushing -------------------------------------------------------- */
+
+int atio_shadow_prepare(struct atio_shadow *shadow, struct atio_error *err)
+{
+	if (shadow->poison)
+		return atio_fail(err, shadow->poison,
+				 "an earlier flush failed: %s",
+				 strerror(shadow->poison));
+	ATIO_FAULT("prepare.flush");
+	if (shadow->store->durable && fsync(shadow->fd) < 0) {
+		shadow->poison = errno;
+		return atio_fail(err, errno, "flush to disk: %s",
+				 strerror(errno));
+	}
+	ATIO_FAULT("prepare.flushed");
+	return 0;
+}
+
+int atio_shadow_sync(struct atio_shadow *shadow, struct atio_error *err)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(shadow->fd, &st) < 0)
+		return atio_fail(err, errno, "stat");
+	r = atio_shadow_prepare(shadow, err);
+	if (r < 0)
+		return r;
+	shadow->synced_st = st;
+	r = atio_journal_synced(shadow);
+	ATIO_FAULT("sync.recorded");
+	return r < 0 ? atio_fail(err, -r, "write to the journal: %s",
+				 strerror(-r)) :
+		       0;
+}
+
+/* ---- ends ------------------------------------------------------------ */
+
+static void end(struct atio_shadow *shadow)
+{
+	shadow->over = true;
+	atio_journal_end(shadow);
+}
+
+int atio_shadow_commit(struct atio_shadow *shadow, int dirfd, const char *name,
+		       unsigned flags, struct atio_error *err)
+{
+	if (shadow->poison)
+		return atio_fail(err, shadow->poison, "the shadow is poisoned");
+	ATIO_FAULT("commit.rename");
+	if (renameat2(shadow->store->stage_fd, shadow->name, dirfd, name,
+		      flags & ATIO_COMMIT_NOREPLACE ? RENAME_NOREPLACE : 0) <
+	    0)
+		return atio_fail(err, errno, "rename into place: %s",
+				 strerror(errno));
+	ATIO_FAULT("commit.renamed");
+	end(shadow);
+	return 0;
+}
+
+int atio_shadow_redo(struct atio_shadow *shadow, int targetfd,
+		     struct atio_error *err)
+{
+	struct stat st;
+	int r;
+
+	if (shadow->poison)
+		return atio_fail(err, shadow->poison, "the shadow is poisoned");
+	if (fstat(targetfd, &st) < 0)
+		return atio_fail(err, errno, "stat");
+	shadow->redo_ino = st.st_ino;
+	r = atio_journal_redo(shadow);
+	if (r < 0)
+		return atio_fail(err, -r, "write to the journal: %s",
+				 strerror(-r));
+	ATIO_FAULT("redo.recorded");
+	r = atio_rewrite(shadow->store, shadow->fd, targetfd, err);
+	if (r < 0)
+		return r;
+	ATIO_FAULT("redo.written");
+	(void)unlinkat(shadow->store->stage_fd, shadow->name, 0);
+	end(shadow);
+	return 0;
+}
+
+int atio_shadow_discard(struct atio_shadow *shadow)
+{
+	int r = 0;
+
+	if (shadow->over)
+		return 0;
+	if (unlinkat(shadow->store->stage_fd, shadow->name, 0) < 0)
+		r = -errno;
+	ATIO_FAULT("discard.unlinked");
+	end(shadow);
+	return r;
+}
+
+int atio_shadow_quarantine(struct atio_shadow *shadow,
+			   const struct atio_rollback *why, char *ret_id,
+			   struct atio_error *err)
+{
+	const struct atio_keep keep = {
+		.name = shadow->name,
+		.id = shadow->id,
+		.path = shadow->path,
+		.reason = why->reason,
+		.detail = why->detail,
+		.command = why->command,
+		.pid = shadow->pid,
+		.uid = shadow->uid,
+		.error = why->error,
+	};
+	struct stat st;
+	int r;
+
+	if (fstat(shadow->fd, &st) < 0)
+		return atio_fail(err, errno, "stat");
+	if (st.st_size == 0)
+		return atio_shadow_discard(shadow);
+	r = atio_quarantine_keep(shadow->store, &keep, err);
+	if (r < 0)
+		return r;
+	if (ret_id)
+		(void)snprintf(ret_id, ATIO_QUARANTINE_ID_MAX, "%s",
+			       shadow->name);
+	end(shadow);
+	return 1;
+}
+
+void atio_shadow_free(struct atio_shadow *shadow)
+{
+	if (!shadow)
+		return;
+	pthread_mutex_lock(&shadow->store->lock);
+	if (shadow->next)
+		shadow->next->prev = shadow->prev;
+	if (shadow->prev)
+		shadow->prev->next = shadow->next;
+	else if (shadow->store->live == shadow)
+		shadow->store->live = shadow->next;
+	pthread_mutex_unlock(&shadow->store->lock);
+	if (shadow->fd >= 0)
+		close(shadow->fd);
+	free(shadow->path);
+	free(shadow);
+}
