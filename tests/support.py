@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""A daemon that may die or refuse, loop devices, a build with fault points:
-for tests that want more of these than the mount fixture of conftest.py gives.
+"""A daemon that may die, and a build with fault points: for tests that crash
+it.  Those that only need a mount use the fixtures of conftest.py.
 """
-import contextlib
 import os
 import select
 import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+from harness.mount import mountinfo, unmount
 
 TOP = Path(__file__).resolve().parents[1]
 READY_SECONDS = 20
@@ -28,20 +29,8 @@ def build_with_faults(directory):
     return build / "fs" / "atomicfs"
 
 
-def program():
-    """The daemon under test: $ATOMICFS, else a build beside the sources."""
-    given = os.environ.get("ATOMICFS")
-    return Path(given) if given else TOP / "build" / "fs" / "atomicfs"
-
-
 def is_mounted(path):
-    with open("/proc/self/mountinfo", encoding="latin-1") as f:
-        return any(line.split()[4] == os.fspath(path) for line in f)
-
-
-def unmount(path):
-    if is_mounted(path):
-        subprocess.run(["umount", "--lazy", path], check=True)
+    return bool(mountinfo(path))
 
 
 class Daemon:
@@ -119,28 +108,6 @@ class Daemon:
 def stage_left(source):
     """What lies in the stage of the store; nothing may, when none is open."""
     stage = Path(source) / ".atomicfs" / "stage"
-    return sorted(p.name for p in stage.iterdir()) if stage.exists() else []
-
-
-@contextlib.contextmanager
-def loop_mount(image, directory, options=""):
-    """The file system in @image, mounted at @directory."""
-    os.makedirs(directory, exist_ok=True)
-    options = "loop," + options if options else "loop"
-    subprocess.run(["mount", "-o", options, image, directory], check=True)
-    try:
-        yield Path(directory)
-    finally:
-        subprocess.run(["umount", directory], check=False,
-                       stderr=subprocess.DEVNULL)
-        # Busy only when a test has failed: the loop device goes with it.
-        unmount(Path(directory))
-
-
-def make_image(path, size, *mkfs):
-    """An image of @size bytes with a file system made by @mkfs."""
-    with open(path, "wb") as f:
-        f.truncate(size)
-    subprocess.run([*mkfs, path], check=True, stdout=subprocess.DEVNULL,
-                   stderr=subprocess.PIPE)
-    return path
+    if not stage.exists():
+        return []
+    return sorted(p.name for p in stage.iterdir() if p.name != "journal")

@@ -42,8 +42,9 @@ from pathlib import Path
 
 import pytest
 import writers
-from support import (Daemon, build_with_faults, loop_mount, make_image,
-                     stage_left, unmount)
+from harness.loop import loop_mount, make_image
+from harness.mount import unmount
+from support import Daemon, build_with_faults, stage_left
 
 MODES = {"served": "passthrough=off", "passthrough": "passthrough=auto"}
 HERE = Path(__file__).resolve().parent

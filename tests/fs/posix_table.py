@@ -14,7 +14,6 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from support import Daemon, program as daemon_program
 
 HERE = Path(__file__).resolve().parent
 
@@ -83,6 +82,16 @@ def differences(plain, mount, promised=()):
     return bad
 
 
+def of_mode(promised, io):
+    """Those that hold in the mode @io: `case` and `io:case`."""
+    chosen = {}
+    for name, same in dict(promised).items():
+        mode, _, case = name.rpartition(":")
+        if mode in ("", io):
+            chosen[case] = same
+    return chosen
+
+
 @functools.lru_cache(maxsize=1)
 def built():
     """The program that runs tables, and the directory it lives in."""
@@ -90,26 +99,20 @@ def built():
     return home, build(home.name)
 
 
-@pytest.fixture(params=["served", "passthrough"])
-def posix(request, tmp_path):
-    """Run a table on a plain directory and on a mount of one, and compare."""
-    option = {"served": "passthrough=off", "passthrough": "passthrough=auto"}
-    tmp_path.chmod(0o755)
-    source, mount = tmp_path / "source", tmp_path / "mount"
-    source.mkdir()
-    mount.mkdir()
-    for above in tmp_path.parents:
-        if above.stat().st_mode & 0o001 == 0:
+@pytest.fixture
+def posix(place, tmp_path, io):
+    """Run a table on a plain directory and on the mount, and compare."""
+    for above in [place, *place.parents, *tmp_path.parents]:
+        # Other users take part.
+        if not above.stat().st_mode & 0o001:
             above.chmod(above.stat().st_mode | 0o011)
+    tmp_path.chmod(0o755)
 
     def compare(cases, promised=(), umask=0o022):
         calls = built()[1]
         plain = run(calls, cases, tmp_path / "plain", umask)
-        with Daemon(daemon_program(), source, mount,
-                    [option[request.param]]) as daemon:
-            assert daemon.alive, daemon.errors()
-            mounted = run(calls, cases, mount / "cases", umask)
-        bad = differences(plain, mounted, promised)
+        mounted = run(calls, cases, place / "cases", umask)
+        bad = differences(plain, mounted, of_mode(promised, io))
         assert not bad, f"{len(bad)} cases differ:\n" + "\n".join(bad)
 
     return compare

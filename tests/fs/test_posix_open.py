@@ -7,7 +7,7 @@ backing file system does.
 import itertools
 
 import pytest
-from posix_table import parse, posix  # noqa: F401 (a fixture)
+from posix_table import Same, parse, posix  # noqa: F401 (a fixture)
 
 ACCESS = ["RDONLY", "WRONLY", "RDWR", "ACCMODE"]
 FLAGS = ["CREAT", "EXCL", "TRUNC", "APPEND"]
@@ -100,7 +100,8 @@ def fifo_table():
 def more_table():
     return parse("""
     path.read: file f abc; open 1 f PATH; read 1 3; write 1 x; fstate 1; fsync 1; ftruncate 1 0; fchmod 1 0600; fcntl 1 F_GETFL; close 1; state f
-    path.reopen: file f abc; open 1 f PATH; reopen 1 RDONLY 2; read 2 9; reopen 1 WRONLY 3; write 3 xyz; close 3; close 2; close 1; state f
+    path.reopen: file f abc; open 1 f PATH; reopen 1 RDONLY 2; read 2 9; close 2; reopen 1 WRONLY 3; write 3 xyz; close 3; close 1; state f
+    path.reopen.read: file f abc; open 1 f RDONLY; reopen 1 WRONLY 3; write 3 xyz; close 3; close 1; state f
     path.link: file t abc; symlink t f; open 1 f PATH|NOFOLLOW; fstate 1; close 1
     path.dir: mkdir d; open 1 d PATH; stat d; close 1
     getfl: file f abc; open 1 f RDWR|APPEND|NONBLOCK; fcntl 1 F_GETFL; fcntl 1 F_SETFL NONBLOCK; fcntl 1 F_GETFL; lseek 1 0 SEEK_SET; write 1 Z; close 1; state f
@@ -153,7 +154,18 @@ def more_table():
 GROUPS = {f"on-{name}": (lambda name=name: table(name)) for name in SETUPS}
 GROUPS.update({"names": names_table, "fifo": fifo_table, "more": more_table})
 
-PROMISED = {}
+PROMISED = {
+    # A writer by a magic link gets a file that others read only if it can be
+    # led to its shadow by name (DESIGN.md, "The way of a write", 2).
+    "path.reopen.read": [
+        Same("DESIGN", "reopen 1 WRONLY 3 = 0 | write 3 xyz = 3 | close 3 = 0",
+             "reopen 1 WRONLY 3 = EBUSY | write 3 xyz = EBADF | "
+             "close 3 = EBADF"),
+        Same("DESIGN", "'xyz'", "'abc'")],
+    # The kernel opens the backing file with the flags of open(2) and does
+    # not follow fcntl(2) afterwards (backing_file_open).
+    "passthrough:getfl": [Same("kernel", "s3 'Zbc'", "s4 'abcZ'")],
+}
 
 
 @pytest.mark.parametrize("group", list(GROUPS))

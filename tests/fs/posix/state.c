@@ -135,13 +135,19 @@ static bool later(struct timespec a, struct timespec b)
 				    : a.tv_nsec > b.tv_nsec;
 }
 
-/* Until a change made now gets another time than @before: file systems stamp
- * with the clock of the timer tick. */
+/* Until a change made now gets another time than @before, as file systems stamp
+ * with the clock of the timer tick, and until @before is so old that a tick
+ * cannot hide a change behind it (DESIGN.md: 20 ms). */
 static void wait_tick(struct timespec before)
 {
 	struct timespec now, start, pause = {0, 500000};
 
 	clock_gettime(CLOCK_REALTIME_COARSE, &start);
+	before.tv_nsec += 25000000;
+	if (before.tv_nsec >= 1000000000) {
+		before.tv_nsec -= 1000000000;
+		before.tv_sec++;
+	}
 	do {
 		nanosleep(&pause, NULL);
 		clock_gettime(CLOCK_REALTIME_COARSE, &now);
