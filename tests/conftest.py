@@ -8,6 +8,9 @@ sanitizer).
 """
 import os
 import platform
+import re
+import shutil
+import tempfile
 
 import pytest
 
@@ -26,6 +29,21 @@ def pytest_configure(config):
         "markers", "limit(seconds): how long this test may take")
     config.addinivalue_line(
         "markers", "mount_options(*options): of the fixture `mount`")
+
+
+    if not config.option.basetemp:
+        # Not below a directory that other runs of pytest close to others.
+        config.option.basetemp = tempfile.mkdtemp(prefix="atomicfs-tests-")
+
+
+def pytest_unconfigure(config):
+    if getattr(config, "all_passed", False):
+        shutil.rmtree(config.option.basetemp, ignore_errors=True)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    # What a failed test leaves is there to be looked at.
+    session.config.all_passed = exitstatus == 0
 
 
 def can_pass_through():
@@ -63,6 +81,12 @@ def daemon():
     return path
 
 
+def open_to_all(*directories):
+    """Other users must be able to reach the mount."""
+    for path in directories:
+        path.chmod(0o711)
+
+
 class Factory:
     def __init__(self, base, io, daemon):
         self.base, self.io, self.daemon = base, io, daemon
@@ -89,6 +113,7 @@ class Factory:
 @pytest.fixture
 def make_mount(tmp_path, io, daemon):
     """Mounts of a test: make_mount("policy=none", source=...)."""
+    open_to_all(tmp_path, tmp_path.parent)
     factory = Factory(tmp_path, io, daemon)
     yield factory
     factory.finish()
@@ -104,7 +129,9 @@ def mount(make_mount, request):
 @pytest.fixture(scope="module")
 def module_mount(tmp_path_factory, io, daemon):
     """One mount for a module whose tests only need a directory in it."""
-    factory = Factory(tmp_path_factory.mktemp("shared"), io, daemon)
+    base = tmp_path_factory.mktemp("shared")
+    open_to_all(base, base.parent)
+    factory = Factory(base, io, daemon)
     yield factory()
     factory.finish()
 
@@ -113,7 +140,6 @@ def module_mount(tmp_path_factory, io, daemon):
 def place(module_mount, request):
     """A fresh directory in the module's mount.  The daemon has to keep silent
     during the test."""
-    import re
     name = re.sub(r"\W+", "-", request.node.name)
     path = module_mount / name
     path.mkdir()

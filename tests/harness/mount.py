@@ -139,8 +139,8 @@ class Mount:
         alive.remove(self)
         assert code == 0, f"the daemon ended with {code}: {self.text()}"
         assert not mountinfo(self.mnt), "still mounted after the daemon's end"
-        stage = self.src / ".atomicfs/stage"
-        assert not os.listdir(stage), "shadows are left in the stage"
+        left = set(os.listdir(self.src / ".atomicfs/stage")) - {"journal"}
+        assert not left, f"shadows are left in the stage: {left}"
 
     def kill9(self):
         """The daemon crashes; programs get ENOTCONN until remount()."""
