@@ -51,8 +51,8 @@ int ctl_init(struct fs *fs)
 		if (!nodes[i])
 			return -ENOMEM;
 	}
-	nodes[QUARANTINE]->fd = fcntl(atio_store_quarantine_fd(fs->store),
-				      F_DUPFD_CLOEXEC, 3);
+	nodes[QUARANTINE]->fd =
+		fcntl(atio_store_quarantine_fd(fs->store), F_DUPFD_CLOEXEC, 3);
 	return nodes[QUARANTINE]->fd < 0 ? -errno : 0;
 }
 
@@ -97,8 +97,8 @@ int ctl_stat(struct fs *fs, struct node *node, struct stat *ret_st)
 
 	*ret_st = (struct stat){
 		.st_ino = (ino_t)(uintptr_t)node,
-		.st_mode = node->type == S_IFDIR ? S_IFDIR | 0500 :
-						   S_IFREG | 0400,
+		.st_mode =
+			node->type == S_IFDIR ? S_IFDIR | 0500 : S_IFREG | 0400,
 		.st_nlink = node->type == S_IFDIR ? 2 : 1,
 		.st_uid = getuid(),
 		.st_gid = getgid(),
@@ -200,8 +200,7 @@ void ctl_open(struct fs *fs, fuse_req_t req, struct node *node,
 		ctl_release(fi);
 }
 
-void ctl_read(fuse_req_t req, struct fuse_file_info *fi, size_t size,
-	      off_t off)
+void ctl_read(fuse_req_t req, struct fuse_file_info *fi, size_t size, off_t off)
 {
 	struct text *text = (struct text *)(uintptr_t)fi->fh;
 	size_t at = (size_t)off > text->size ? text->size : (size_t)off;

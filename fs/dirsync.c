@@ -58,8 +58,8 @@ static void dirsync_run(struct fs *fs, void *arg)
 	struct dirsync *d = arg;
 
 	/* The kernel did not see the directory change. */
-	(void)fuse_lowlevel_notify_inval_inode(fs->se, node_ino(fs, d->dir),
-					       -1, 0);
+	(void)fuse_lowlevel_notify_inval_inode(fs->se, node_ino(fs, d->dir), -1,
+					       0);
 	fs_lock(fs);
 	(void)dirsync_now(fs, d->dir);
 	node_unref(fs, d->dir);
@@ -115,4 +115,3 @@ void dirsync_queue(struct fs *fs, struct node *dir)
 	if (!d->next)
 		guard_wake();
 }
-

@@ -178,10 +178,9 @@ static int txn_rename(struct fs *fs, struct txn *txn, struct entry *to)
 	if (r < 0)
 		return r;
 	if (txn->shadow)
-		(void)atio_shadow_set_path(txn->shadow,
-					   txn_path(fs, txn, path,
-						    sizeof(path)),
-					   NULL);
+		(void)atio_shadow_set_path(
+			txn->shadow, txn_path(fs, txn, path, sizeof(path)),
+			NULL);
 	return 0;
 }
 
@@ -229,7 +228,7 @@ int entry_swap(struct fs *fs, struct node *dir_a, const char *name_a,
 }
 
 void entry_cut(struct fs *fs, struct node *dir, const char *name,
-	       enum txn_fate fate)
+	       enum txn_fate fate, pid_t tgid)
 {
 	struct entry *entry;
 	struct txn *txn;
@@ -238,11 +237,14 @@ void entry_cut(struct fs *fs, struct node *dir, const char *name,
 		txn = entry->txns;
 		entry_remove(fs, txn);
 		if (txn->fate == FATE_PUBLISH) {
-			txn->fate = fate;
-			/* S20: an update that lost its file is a conflict;
-			 * a replacement's close is as silent as on any file
-			 * system. */
-			if (fate == FATE_ORPHANED && txn->kind == TXN_UPDATE)
+			/* Who replaces his own file knows what he does.
+			 * Otherwise an update that lost its file is a
+			 * conflict (S20); a replacement's close is as silent
+			 * as on any file system. */
+			txn->fate =
+				tgid && tgid == txn->pid ? FATE_DISCARD : fate;
+			if (txn->fate == FATE_ORPHANED &&
+			    txn->kind == TXN_UPDATE)
 				txn->error = ESTALE;
 		}
 		if (txn->node && fate == FATE_DISCARD)
@@ -254,14 +256,36 @@ void entry_cut(struct fs *fs, struct node *dir, const char *name,
 
 void entry_wait(struct fs *fs, struct node *dir, const char *name)
 {
+	txn_end_lingering(fs, dir, name);
 	while (fs->n_pending && entry_pending(entry_find(fs, dir, name)))
 		fs_wait(fs);
 }
 
 void dir_wait(struct fs *fs, struct node *dir)
 {
+	txn_end_lingering(fs, dir, NULL);
 	while (fs->n_pending && entry_any_in(fs, dir, true))
 		fs_wait(fs);
+}
+
+static bool key_pending(const struct fs *fs, const struct file_key *key)
+{
+	const struct txn *txn = fs->txns;
+
+	while (txn && !(txn->pending && key_equal(&txn->base, key)))
+		txn = txn->all_next;
+	return txn;
+}
+
+bool key_wait(struct fs *fs, const struct file_key *key)
+{
+	bool waited = false;
+
+	while (fs->n_pending && key_pending(fs, key)) {
+		fs_wait(fs);
+		waited = true;
+	}
+	return waited;
 }
 
 /* ---- intents --------------------------------------------------------- */

@@ -51,13 +51,16 @@ int entry_move(struct fs *fs, struct entry *entry, struct node *dir,
 /* Two names change places (RENAME_EXCHANGE). */
 int entry_swap(struct fs *fs, struct node *dir_a, const char *name_a,
 	       struct node *dir_b, const char *name_b);
-/* The name leads elsewhere now: its shadows will end with @fate. */
+/* The name leads elsewhere now, by the doing of process @tgid (0: not known):
+ * its shadows will end with @fate, his own are dropped. */
 void entry_cut(struct fs *fs, struct node *dir, const char *name,
-	       enum txn_fate fate);
+	       enum txn_fate fate, pid_t tgid);
 
 /* Wait until nothing is pending on that name, or in @dir (drops). */
 void entry_wait(struct fs *fs, struct node *dir, const char *name);
 void dir_wait(struct fs *fs, struct node *dir);
+/* The same for an inode that may have other names.  True: it waited. */
+bool key_wait(struct fs *fs, const struct file_key *key);
 
 int intent_put(struct fs *fs, pid_t tid, struct txn *txn);
 /* What @tid was sent to that name for, NULL if nothing. */

@@ -48,13 +48,13 @@ struct fs {
 	struct policy *policy;
 	int src_fd;
 	dev_t src_dev;
-	bool privileged;       /* may change owners and credentials */
+	bool privileged; /* may change owners and credentials */
 	bool pids_visible;
 	struct timespec started;
 
 	/* Decided at INIT. */
 	bool passthrough;
-	char io_reason[128];   /* why passthrough or not, for people */
+	char io_reason[128]; /* why passthrough or not, for people */
 	unsigned proto_minor;
 
 	pthread_mutex_t lock;
@@ -64,22 +64,22 @@ struct fs {
 	struct node_table nodes;
 	struct node root;
 	struct node *ctl;
-	struct entry **entries;  /* names with live shadows, hashed */
+	struct entry **entries; /* names with live shadows, hashed */
 	size_t n_entries;
-	unsigned n_txns, n_pending;
-	struct txn *txns;        /* all live ones */
+	unsigned n_txns, n_pending, n_lingering;
+	struct txn *txns; /* all live ones */
 	struct intent *intents;
-	struct opened *idle;     /* closed lately, ready for the next open */
+	struct opened *idle; /* closed lately, ready for the next open */
 	unsigned n_idle, n_opened, n_handles;
 	struct dirsync *dirsyncs;
-	struct file_key redo;    /* inode that is being rewritten in place */
+	struct file_key redo; /* inode that is being rewritten in place */
 	struct counters count;
 
 	/* Of the keeper (guard.c). */
 	uint64_t guard_bytes;
 	atomic_bool disk_low;
 	atomic_uint_fast64_t disk_free;
-	bool quota;             /* limits that only failing writes show */
+	bool quota; /* limits that only failing writes show */
 };
 
 static inline void fs_lock(struct fs *fs)

@@ -12,23 +12,16 @@
 #include "log.h"
 #include "txn.h"
 
-#define LOOK_MS	     50
-#define REAP_MS	     1000
+#define LOOK_MS      50
+#define REAP_MS      1000
 #define GUARD_MIN    (128ull * 1024)
 #define GUARD_MAX    (8ull * 1024 * 1024)
 #define GUARD_DIVIDE 256
-#define MAX_FDS	     256
-
-struct notice {
-	struct notice *next;
-	fuse_ino_t parent;
-	char name[];
-};
+#define MAX_FDS      256
 
 static struct {
 	pthread_t thread;
 	pthread_cond_t wake;
-	struct notice *notices;
 	int fds[MAX_FDS]; /* to be closed */
 	unsigned n_fds;
 	bool running, stop;
@@ -44,8 +37,8 @@ bool guard_is_low(struct fs *fs)
 		return false;
 	free_bytes = (uint64_t)st.f_bavail * st.f_frsize;
 	if (!fs->guard_bytes) {
-		uint64_t bound = (uint64_t)st.f_blocks * st.f_frsize /
-				 GUARD_DIVIDE;
+		uint64_t bound =
+			(uint64_t)st.f_blocks * st.f_frsize / GUARD_DIVIDE;
 
 		bound = bound < GUARD_MIN ? GUARD_MIN : bound;
 		fs->guard_bytes = bound > GUARD_MAX ? GUARD_MAX : bound;
@@ -71,19 +64,6 @@ static void look_at_space(struct fs *fs)
 			 (unsigned long long)fs->disk_free);
 	for (struct txn *txn = fs->txns; txn; txn = txn->all_next)
 		txn->was_low = true;
-}
-
-static void send_notices(struct fs *fs, struct notice *notice)
-{
-	while (notice) {
-		struct notice *next = notice->next;
-
-		(void)fuse_lowlevel_notify_inval_entry(fs->se, notice->parent,
-						       notice->name,
-						       strlen(notice->name));
-		free(notice);
-		notice = next;
-	}
 }
 
 static void close_all(const int *fds, unsigned n)
@@ -112,26 +92,21 @@ static void *keeper_main(void *arg)
 	fs_lock(fs);
 	while (!keeper.stop) {
 		unsigned sync_ms = dirsync_start_due(fs, false);
-		unsigned ms = sync_ms	? sync_ms :
-			      fs->n_txns ? LOOK_MS :
-					   REAP_MS;
+		unsigned ms = sync_ms      ? sync_ms
+			      : fs->n_txns ? LOOK_MS
+					   : REAP_MS;
 		struct timespec until = in_ms(ms);
-		struct notice *notices;
 
-		if (!keeper.notices)
-			(void)pthread_cond_timedwait(&keeper.wake, &fs->lock,
-						     &until);
-		notices = keeper.notices;
-		keeper.notices = NULL;
+		(void)pthread_cond_timedwait(&keeper.wake, &fs->lock, &until);
 		n_fds = keeper.n_fds;
 		memcpy(fds, keeper.fds, n_fds * sizeof(*fds));
 		keeper.n_fds = 0;
-		if (notices || n_fds) {
+		if (n_fds) {
 			fs_unlock(fs);
-			send_notices(fs, notices);
 			close_all(fds, n_fds);
 			fs_lock(fs);
 		}
+		txn_end_lingering(fs, NULL, NULL);
 		if (fs->n_txns || fs->disk_low)
 			look_at_space(fs);
 		since_reap += ms;
@@ -156,8 +131,6 @@ int guard_start(struct fs *fs)
 
 void guard_stop(struct fs *fs)
 {
-	struct notice *notice, *next;
-
 	if (!keeper.running)
 		return;
 	fs_lock(fs);
@@ -169,10 +142,6 @@ void guard_stop(struct fs *fs)
 	keeper.running = false;
 	close_all(keeper.fds, keeper.n_fds);
 	keeper.n_fds = 0;
-	for (notice = keeper.notices; notice; notice = next) {
-		next = notice->next;
-		free(notice);
-	}
 }
 
 void guard_close(int fd)
@@ -188,18 +157,4 @@ void guard_close(int fd)
 void guard_wake(void)
 {
 	pthread_cond_signal(&keeper.wake);
-}
-
-void guard_inval_entry(struct fs *fs, struct node *dir, const char *name)
-{
-	size_t size = strlen(name) + 1;
-	struct notice *notice = malloc(sizeof(*notice) + size);
-
-	if (!notice)
-		return; /* the kernel's entry ends by itself, later */
-	memcpy(notice->name, name, size);
-	notice->parent = node_ino(fs, dir);
-	notice->next = keeper.notices;
-	keeper.notices = notice;
-	guard_wake();
 }

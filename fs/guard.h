@@ -8,7 +8,7 @@
  * ENOSPC.  New shadows are served by the daemon from then on, which sees each
  * write, until there is room again.
  *
- * Notifications to the kernel, which must not be sent from a request.
+ * Shadows that are closed but still mapped.
  *
  * Directories that are to be synced (dirsync.c).
  *
@@ -31,8 +31,5 @@ void guard_wake(void);
 /* Close @fd soon, elsewhere (with fs->lock): what frees an inode takes longer
  * than the request that gives it up. */
 void guard_close(int fd);
-
-/* Forget the kernel's entry @name in @dir soon (with fs->lock). */
-void guard_inval_entry(struct fs *fs, struct node *dir, const char *name);
 
 #endif

@@ -119,6 +119,8 @@ static int block_signals(void)
 	end_signals(&set);
 	if (pthread_sigmask(SIG_BLOCK, &set, NULL) ||
 	    sigaction(SIGUSR2, &wake, NULL) < 0 ||
+	    /* Somebody opens a file just as its lease is tried. */
+	    sigaction(SIGIO, &ignore, NULL) < 0 ||
 	    sigaction(SIGPIPE, &ignore, NULL) < 0)
 		return -errno;
 	return 0;
@@ -176,8 +178,8 @@ static void ready(struct fs *fs)
 		(void)atio_shadow_discard(probe);
 		atio_shadow_free(probe);
 	}
-	log_debug("ready: %s (%s)",
-		  fs->passthrough ? "passthrough" : "served", fs->io_reason);
+	log_debug("ready: %s (%s)", fs->passthrough ? "passthrough" : "served",
+		  fs->io_reason);
 	notify_systemd();
 	if (fs->opts->notify_fd >= 0) {
 		if (write(fs->opts->notify_fd, "ready\n", 6) < 0)
@@ -241,8 +243,7 @@ static int open_source(struct fs *fs, struct atio_error *err)
 	struct stat st;
 	int r;
 
-	fs->src_fd = open(fs->opts->source,
-			  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fs->src_fd = open(fs->opts->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fs->src_fd < 0)
 		return atio_fail(err, errno, "cannot open '%s': %s",
 				 fs->opts->source, strerror(errno));
@@ -268,6 +269,7 @@ static int mount_it(struct fs *fs, struct atio_error *err)
 		return -ENOMEM;
 	if (fuse_opt_add_opt(&o, "default_permissions,subtype=atomicfs") ||
 	    fuse_opt_add_opt_escaped(&o, name) ||
+	    (fs->privileged && fuse_opt_add_opt(&o, "suid,dev")) ||
 	    (fs->opts->allow_other && fuse_opt_add_opt(&o, "allow_other")) ||
 	    (fs->opts->read_only && fuse_opt_add_opt(&o, "ro")) ||
 	    (fs->opts->fuse_opts && *fs->opts->fuse_opts &&
@@ -280,8 +282,9 @@ static int mount_it(struct fs *fs, struct atio_error *err)
 	fs->se = fuse_session_new(&args, &ops, sizeof(ops), fs);
 	r = -EINVAL;
 	if (!fs->se) {
-		(void)atio_fail(err, EINVAL, "libfuse takes no such options: "
-					     "%s",
+		(void)atio_fail(err, EINVAL,
+				"libfuse takes no such options: "
+				"%s",
 				o);
 	} else if (fuse_session_mount(fs->se, fs->opts->mountpoint)) {
 		(void)atio_fail(err, EIO, "cannot mount at '%s'",
@@ -324,8 +327,8 @@ static int set_up(struct fs *fs, struct atio_error *err)
 	if (!r)
 		r = open_source(fs, err);
 	if (!r)
-		r = ctl_init(fs) < 0 ? atio_fail(err, ENOMEM, "out of memory") :
-				       0;
+		r = ctl_init(fs) < 0 ? atio_fail(err, ENOMEM, "out of memory")
+				     : 0;
 	if (!r)
 		r = mount_it(fs, err);
 	return r;
@@ -415,8 +418,8 @@ int main(int argc, char **argv)
 	if (!r)
 		r = run(fs, &err);
 	if (r < 0)
-		log_failure("mount", opts.mountpoint ? opts.mountpoint : "",
-			    -r, 0, err.text);
+		log_failure("mount", opts.mountpoint ? opts.mountpoint : "", -r,
+			    0, err.text);
 	tear_down(fs);
 	options_done(&opts);
 	return r < 0 ? EXIT_FAILURE_RUN : EXIT_OK;

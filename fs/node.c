@@ -415,21 +415,27 @@ int node_stat(struct fs *fs, struct node *node, struct stat *ret_st)
 	return (ret_st->st_mode & S_IFMT) == node->type ? 0 : -ESTALE;
 }
 
-int node_open(struct fs *fs, struct node *node, int flags)
+int node_reopen(int fd, int flags)
 {
 	char proc[32];
+	int r;
+
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	r = open(proc, (flags & ~O_NOFOLLOW) | O_CLOEXEC);
+	return r < 0 ? -errno : r;
+}
+
+int node_open(struct fs *fs, struct node *node, int flags)
+{
 	const char *name;
 	int r, fd;
 
 	r = node_at(fs, node, &fd, &name);
 	if (r < 0)
 		return r;
-	if (*name) {
-		r = openat(fd, name, flags | O_NOFOLLOW | O_CLOEXEC);
-	} else {
-		snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-		r = open(proc, (flags & ~O_NOFOLLOW) | O_CLOEXEC);
-	}
+	if (!*name)
+		return node_reopen(fd, flags);
+	r = openat(fd, name, flags | O_NOFOLLOW | O_CLOEXEC);
 	return r < 0 ? -errno : r;
 }
 

@@ -55,8 +55,8 @@ struct node {
 	struct node *parent; /* holds a reference; NULL: root or nameless */
 	char *name;
 	struct file_key key;
-	uint64_t nlookup; /* references of the kernel */
-	struct txn *txn;  /* set while this is a shadow */
+	uint64_t nlookup;      /* references of the kernel */
+	struct txn *txn;       /* set while this is a shadow */
 	struct opened *opened; /* set while it is open */
 	struct node *lru_prev, *lru_next;
 	int fd;        /* see NODE_DIRFD; else O_PATH of a nameless one */
@@ -122,6 +122,8 @@ int node_stat(struct fs *fs, struct node *node, struct stat *ret_st);
 int node_at(struct fs *fs, struct node *node, int *ret_dirfd,
 	    const char **ret_name);
 
+/* Another open file of the inode that @fd is of. */
+int node_reopen(int fd, int flags);
 /* Open the inode with @flags. Returns a descriptor, or -errno. */
 int node_open(struct fs *fs, struct node *node, int flags);
 

@@ -16,7 +16,7 @@
 
 /* From linux/fuse.h of 6.9; the last word of fuse_open_out is backing_id. */
 #define OPEN_PASSTHROUGH (1u << 7)
-#define OPEN_NOFLUSH	 (1u << 5)
+#define OPEN_NOFLUSH     (1u << 5)
 
 static void idle_unlink(struct fs *fs, struct opened *o)
 {
@@ -119,6 +119,23 @@ static int opened_new(struct fs *fs, struct node *node, bool want_write,
 	return 0;
 }
 
+/* The kernel opens the file anew for each handle; the one it is shown must not
+ * itself count as open for writing (release.c, is_mapped). */
+static int32_t backing_id_of(struct fs *fs, const struct opened *o)
+{
+	int32_t id;
+	int fd;
+
+	if (!o->node->txn)
+		return passthrough_open(fs, o->fd);
+	fd = node_reopen(o->fd, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	id = passthrough_open(fs, fd);
+	close(fd);
+	return id;
+}
+
 int opened_get(struct fs *fs, struct node *node, bool want_write,
 	       bool passthrough, enum file_class file_class,
 	       struct opened **ret_opened)
@@ -150,7 +167,7 @@ int opened_get(struct fs *fs, struct node *node, bool want_write,
 		}
 	}
 	if (!o->handles && passthrough && fs->passthrough && !o->backing_id) {
-		id = passthrough_open(fs, o->fd);
+		id = backing_id_of(fs, o);
 		if (id > 0)
 			o->backing_id = id;
 	}
@@ -228,9 +245,9 @@ int opened_reply(struct fs *fs, fuse_req_t req, struct handle *h,
 	e.nodeid = entry->ino;
 	e.generation = entry->generation;
 	e.entry_valid = (uint64_t)entry->entry_timeout;
-	e.entry_valid_nsec = (uint32_t)((entry->entry_timeout -
-					 (double)e.entry_valid) *
-					1e9);
+	e.entry_valid_nsec =
+		(uint32_t)((entry->entry_timeout - (double)e.entry_valid) *
+			   1e9);
 	e.attr_valid = (uint64_t)entry->attr_timeout;
 	e.attr_valid_nsec =
 		(uint32_t)((entry->attr_timeout - (double)e.attr_valid) * 1e9);

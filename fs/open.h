@@ -17,9 +17,9 @@
 #include "txn.h"
 
 struct opened {
-	int fd;            /* the backing file; O_RDWR where it is written */
+	int fd;             /* the backing file; O_RDWR where it is written */
 	int32_t backing_id; /* 0: served by the daemon */
-	unsigned handles;  /* 0: idle, in the ring */
+	unsigned handles;   /* 0: idle, in the ring */
 	enum file_class file_class;
 	bool writable;
 	struct timespec seen_mtime; /* of the content the kernel may cache */
@@ -35,6 +35,12 @@ int opened_get(struct fs *fs, struct node *node, bool want_write,
 	       bool passthrough, enum file_class file_class,
 	       struct opened **ret_opened);
 void opened_put(struct fs *fs, struct node *node);
+
+/* The backing file of a handle; stays as long as the handle. */
+static inline int handle_fd(const struct handle *h)
+{
+	return h->node->opened->fd;
+}
 
 /* Whether pages that the kernel cached at the last open are still right; notes
  * @st for the next time. */

@@ -25,9 +25,12 @@ int node_attr(struct fs *fs, struct node *node, struct stat *ret_st)
 	if (node->flags & NODE_CTL)
 		return ctl_stat(fs, node, ret_st);
 	r = node_stat(fs, node, ret_st);
-	/* A shadow has a name in the stage; to its program it has none. */
+	/* A shadow's only name is in the stage: its program shall see those
+	 * that it will have. */
 	if (!r && node->txn && !node->txn->entry)
 		ret_st->st_nlink = 0;
+	else if (!r && node->txn && node->txn->base_nlink > 1)
+		ret_st->st_nlink = node->txn->base_nlink;
 	return r;
 }
 
@@ -56,6 +59,7 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	node = ino_node(fs, ino);
 	if (node->type == S_IFREG && node->parent && node->name)
 		entry_wait(fs, node->parent, node->name);
+	(void)key_wait(fs, &node->key);
 	r = node_attr(fs, node, &st);
 	if (!r)
 		timeout = attr_timeout(fs, node, &st);
@@ -194,8 +198,8 @@ static int truncate_by_path(struct fs *fs, fuse_req_t req, struct node *node,
 
 	if (!node->txn && node_class(fs, node) == CLASS_DIRECT)
 		return truncate_in_place(fs, node, size);
-	txn = node->txn ? node->txn :
-			  intent_find(fs, tid, node->parent, node->name);
+	txn = node->txn ? node->txn
+			: intent_find(fs, tid, node->parent, node->name);
 	if (txn) {
 		if (node->txn && !intent_is(fs, tid, txn))
 			return shadow_truncate(txn, size); /* his own */
@@ -304,9 +308,9 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 	r = xattr_path(fs, ino, proc, sizeof(proc), &follow);
 	if (!r)
 		r = (follow ? setxattr : lsetxattr)(proc, name, value, size,
-						    flags) < 0 ?
-			    -errno :
-			    0;
+						    flags) < 0
+			    ? -errno
+			    : 0;
 	if (!r)
 		xattr_was_set(fs, ino);
 	fs_unlock(fs);
@@ -323,17 +327,16 @@ void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 	fs_lock(fs);
 	r = xattr_path(fs, ino, proc, sizeof(proc), &follow);
 	if (!r)
-		r = (follow ? removexattr : lremovexattr)(proc, name) < 0 ?
-			    -errno :
-			    0;
+		r = (follow ? removexattr : lremovexattr)(proc, name) < 0
+			    ? -errno
+			    : 0;
 	if (!r)
 		xattr_was_set(fs, ino);
 	fs_unlock(fs);
 	reply_err(req, r);
 }
 
-static void reply_xattr(fuse_req_t req, ssize_t n, const char *buf,
-			size_t size)
+static void reply_xattr(fuse_req_t req, ssize_t n, const char *buf, size_t size)
 {
 	if (n < 0)
 		reply_err(req, (int)n);
@@ -352,8 +355,8 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 	ssize_t n;
 
 	fs_lock(fs);
-	n = size && !buf ? -ENOMEM :
-			   xattr_path(fs, ino, proc, sizeof(proc), &follow);
+	n = size && !buf ? -ENOMEM
+			 : xattr_path(fs, ino, proc, sizeof(proc), &follow);
 	if (!n) {
 		n = (follow ? getxattr : lgetxattr)(proc, name, buf, size);
 		n = n < 0 ? -errno : n;
@@ -361,6 +364,21 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 	fs_unlock(fs);
 	reply_xattr(req, n, buf, size);
 	free(buf);
+}
+
+/* xattr(7): only the privileged see that name space. */
+static ssize_t hide_trusted(char *names, ssize_t n)
+{
+	ssize_t kept = 0;
+
+	for (ssize_t at = 0, len; at < n; at += len) {
+		len = (ssize_t)strlen(names + at) + 1;
+		if (!strncmp(names + at, "trusted.", 8))
+			continue;
+		memmove(names + kept, names + at, (size_t)len);
+		kept += len;
+	}
+	return kept;
 }
 
 void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
@@ -372,13 +390,15 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	ssize_t n;
 
 	fs_lock(fs);
-	n = size && !buf ? -ENOMEM :
-			   xattr_path(fs, ino, proc, sizeof(proc), &follow);
+	n = size && !buf ? -ENOMEM
+			 : xattr_path(fs, ino, proc, sizeof(proc), &follow);
 	if (!n) {
 		n = (follow ? listxattr : llistxattr)(proc, buf, size);
 		n = n < 0 ? -errno : n;
 	}
 	fs_unlock(fs);
+	if (n > 0 && size && fuse_req_ctx(req)->uid)
+		n = hide_trusted(buf, n);
 	reply_xattr(req, n, buf, size);
 	free(buf);
 }

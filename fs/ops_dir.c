@@ -20,10 +20,10 @@
 #define OWN_OFFSET ((uint64_t)1 << 63)
 
 struct dir_handle {
-	DIR *dir;  /* NULL: virtual */
-	off_t pos; /* where the stream stands */
+	DIR *dir;                 /* NULL: virtual */
+	off_t pos;                /* where the stream stands */
 	const char *const *names; /* of a virtual one */
-	char **own; /* unpublished names of the reader */
+	char **own;               /* unpublished names of the reader */
 	size_t n_own;
 };
 
@@ -110,8 +110,7 @@ void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 static bool is_dots(const char *name)
 {
-	return name[0] == '.' &&
-	       (!name[1] || (name[1] == '.' && !name[2]));
+	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
 }
 
 /* False: the reply is full. */
@@ -137,8 +136,8 @@ static bool list_add(struct listing *l, const char *name, ino_t ino,
 			e.attr.st_ino = ino;
 			e.attr.st_mode = type;
 		}
-		n = fuse_add_direntry_plus(l->req, l->buf + l->used, left,
-					   name, &e, next);
+		n = fuse_add_direntry_plus(l->req, l->buf + l->used, left, name,
+					   &e, next);
 	}
 	if (n > left)
 		return false;
@@ -220,8 +219,7 @@ static void read_directory(fuse_req_t req, fuse_ino_t ino, size_t size,
 {
 	struct fs *fs = req_fs(req);
 	struct dir_handle *d = fi_dir(fi);
-	struct listing l = {
-		.fs = fs, .req = req, .size = size, .plus = plus};
+	struct listing l = {.fs = fs, .req = req, .size = size, .plus = plus};
 	int r = 0;
 
 	l.buf = malloc(size);

@@ -17,9 +17,12 @@
 #include "ops.h"
 #include "session.h"
 
-static int handle_fd(const struct handle *h)
+void flush_kernel_cache(struct fs *fs, fuse_ino_t ino)
 {
-	return h->node->opened->fd;
+	/* Dirty pages are written back, by requests that another thread
+	 * answers: this one has let go of the reading. */
+	if (!fs->passthrough)
+		(void)fuse_lowlevel_notify_inval_inode(fs->se, ino, 0, 0);
 }
 
 /* ---- data that the daemon serves ------------------------------------- */
@@ -34,8 +37,7 @@ static ssize_t read_cached(int fd, void *buf, size_t size, off_t off)
 
 	if (n < 0)
 		return -EAGAIN;
-	if ((size_t)n < size &&
-	    (fstat(fd, &st) < 0 || off + n < st.st_size))
+	if ((size_t)n < size && (fstat(fd, &st) < 0 || off + n < st.st_size))
 		return -EAGAIN;
 	return n;
 }
@@ -116,8 +118,7 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	}
 	fs_lock(fs);
-	if (h->txn &&
-	    (h->txn->fate != FATE_PUBLISH || txn_dirty(h->txn))) {
+	if (h->txn && (h->txn->fate != FATE_PUBLISH || txn_dirty(h->txn))) {
 		r = txn_flush(fs, h, fuse_req_ctx(req)->pid);
 	}
 	fs_unlock(fs);
@@ -140,7 +141,11 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		 * from now on waits (S2). */
 		h->txn->pending++;
 		fs->n_pending++;
-		txn_release(fs, h);
+		if (!txn_release(fs, h)) {
+			fs_unlock(fs);
+			reply_err(req, 0);
+			return;
+		}
 	}
 	opened_put(fs, h->node);
 	handle_free(fs, h);
@@ -166,9 +171,8 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 		fs_unlock(fs);
 	} else {
 		fs_unlock(fs);
-		if (fs->opts->durable &&
-		    (datasync ? fdatasync(handle_fd(h)) :
-				fsync(handle_fd(h))) < 0)
+		if (fs->opts->durable && (datasync ? fdatasync(handle_fd(h))
+						   : fsync(handle_fd(h))) < 0)
 			r = -errno;
 	}
 	reply_err(req, r);
@@ -198,7 +202,15 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off,
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
 	      struct fuse_file_info *fi)
 {
-	off_t r = lseek(handle_fd(fi_handle(fi)), off, whence);
+	off_t r;
+
+	/* With the writeback cache only the kernel knows where data is: it
+	 * then takes everything for data. */
+	if (!req_fs(req)->passthrough) {
+		reply_err(req, -ENOSYS);
+		return;
+	}
+	r = lseek(handle_fd(fi_handle(fi)), off, whence);
 
 	if (r < 0)
 		reply_err(req, -errno);
@@ -285,8 +297,8 @@ void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg,
 	struct fs *fs = req_fs(req);
 	struct node *node = ino_node(fs, ino);
 	bool commit = cmd == ATIO_IOC_COMMIT || cmd == ATIO_IOC_COMMIT_NAME;
-	bool by_name = cmd == ATIO_IOC_COMMIT_NAME ||
-		       cmd == ATIO_IOC_ABORT_NAME;
+	bool by_name =
+		cmd == ATIO_IOC_COMMIT_NAME || cmd == ATIO_IOC_ABORT_NAME;
 	int r;
 
 	if ((!commit && cmd != ATIO_IOC_ABORT && !by_name) ||
@@ -299,10 +311,11 @@ void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg,
 		reply_err(req, -EINVAL);
 		return;
 	}
-	session_may_block(req_fs(req));
+	session_may_block(fs);
+	flush_kernel_cache(fs, ino);
 	fs_lock(fs);
-	r = by_name ? ioctl_on_name(fs, req, node, name->name, commit) :
-		      ioctl_on_handle(fs, fi_handle(fi), commit);
+	r = by_name ? ioctl_on_name(fs, req, node, name->name, commit)
+		    : ioctl_on_handle(fs, fi_handle(fi), commit);
 	fs_unlock(fs);
 	if (r < 0)
 		reply_err(req, r);

@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "guard.h"
 #include "log.h"
 #include "ops.h"
 #include "proc.h"
@@ -87,15 +87,31 @@ static int moved(struct fs *fs, const struct place *from,
 	return node ? node_move(fs, node, to->dir, to->name) : 0;
 }
 
-static int exchange(struct fs *fs, struct place *a, struct place *b)
+/* Whether the caller sees something at @p. */
+static bool is_there(const struct place *p, pid_t tid)
+{
+	pid_t tgid = 0;
+
+	return p->exists || (p->entry && entry_own(p->entry, tid, &tgid));
+}
+
+static int exchange(struct fs *fs, struct place *a, struct place *b, pid_t tid)
 {
 	struct node *node_a, *node_b;
-	int r;
+	int r = 0;
 
-	if (!a->exists || !b->exists)
+	if (!is_there(a, tid) || !is_there(b, tid))
 		return -ENOENT;
-	if (renameat2(a->dirfd, a->name, b->dirfd, b->name, RENAME_EXCHANGE) <
-	    0)
+	if (a->exists && b->exists)
+		r = renameat2(a->dirfd, a->name, b->dirfd, b->name,
+			      RENAME_EXCHANGE);
+	else if (a->exists) /* the other is not published yet */
+		r = renameat2(a->dirfd, a->name, b->dirfd, b->name,
+			      RENAME_NOREPLACE);
+	else if (b->exists)
+		r = renameat2(b->dirfd, b->name, a->dirfd, a->name,
+			      RENAME_NOREPLACE);
+	if (r < 0)
 		return -errno;
 	node_a = place_node(fs, a);
 	node_b = place_node(fs, b);
@@ -113,15 +129,16 @@ static int rename_shadow(struct fs *fs, struct place *from, struct place *to,
 {
 	if (to->exists && S_ISDIR(to->st.st_mode))
 		return -EISDIR;
-	entry_cut(fs, to->dir, to->name, FATE_ORPHANED);
+	if (to->entry)
+		entry_cut(fs, to->dir, to->name, FATE_ORPHANED, proc_tgid(tid));
 	from->entry = entry_find(fs, from->dir, from->name);
 	return from->entry ? entry_move(fs, from->entry, to->dir, to->name,
-					false, tid) :
-			     0;
+					false, tid)
+			   : 0;
 }
 
-static int rename_committed(struct fs *fs, struct place *from,
-			    struct place *to, unsigned flags)
+static int rename_committed(struct fs *fs, struct place *from, struct place *to,
+			    unsigned flags, pid_t tid)
 {
 	bool same = to->exists && key_equal(&from->key, &to->key);
 	struct node *dir = place_node(fs, to);
@@ -135,7 +152,8 @@ static int rename_committed(struct fs *fs, struct place *from,
 	if (same) /* two names of one inode: rename(2) does nothing */
 		return 0;
 	after_replace(fs, to);
-	entry_cut(fs, to->dir, to->name, FATE_ORPHANED);
+	if (to->entry)
+		entry_cut(fs, to->dir, to->name, FATE_ORPHANED, proc_tgid(tid));
 	r = moved(fs, from, to);
 	from->entry = entry_find(fs, from->dir, from->name);
 	if (!r && from->entry)
@@ -146,7 +164,6 @@ static int rename_committed(struct fs *fs, struct place *from,
 static int do_rename(struct fs *fs, struct place *from, struct place *to,
 		     unsigned flags, pid_t tid)
 {
-	pid_t tgid = 0;
 	int r;
 
 	if (name_is_reserved(fs, from->dir, from->name) ||
@@ -166,12 +183,12 @@ static int do_rename(struct fs *fs, struct place *from, struct place *to,
 	if (from->dir == to->dir && !strcmp(from->name, to->name))
 		return from->exists || from->entry ? 0 : -ENOENT;
 	if (flags & RENAME_EXCHANGE)
-		return exchange(fs, from, to);
+		return exchange(fs, from, to, tid);
 	if ((flags & RENAME_NOREPLACE) && (to->exists || has_new(to->entry)))
 		return -EEXIST;
 	if (from->exists)
-		return rename_committed(fs, from, to, flags);
-	if (!from->entry || !entry_own(from->entry, tid, &tgid))
+		return rename_committed(fs, from, to, flags, tid);
+	if (!is_there(from, tid))
 		return -ENOENT;
 	return rename_shadow(fs, from, to, tid);
 }
@@ -270,23 +287,30 @@ static int do_link(struct fs *fs, fuse_req_t req, struct node *node,
 		r = txn_publish(fs, txn, false);
 		if (r < 0)
 			return r;
-		r = key_stat(node_dirfd(fs, txn->entry->dir),
-			     txn->entry->name, &key, &st);
-		node = r < 0 ? NULL :
-			       node_get(fs, &key, st.st_mode, txn->entry->dir,
+		r = key_stat(node_dirfd(fs, txn->entry->dir), txn->entry->name,
+			     &key, &st);
+		node = r < 0 ? NULL
+			     : node_get(fs, &key, st.st_mode, txn->entry->dir,
 					txn->entry->name);
 		if (!r)
-			r = node ? link_node(fs, node, newdir, newname) :
-				   -ENOMEM;
+			r = node ? link_node(fs, node, newdir, newname)
+				 : -ENOMEM;
 	} else {
 		r = link_node(fs, node, newdir, newname);
 	}
 	if (r < 0)
 		return r;
-	/* The other name's entry was given a lifetime while it was alone. */
-	if (node && !node->txn && node->parent && node->name)
-		guard_inval_entry(fs, node->parent, node->name);
 	return lookup(fs, req, newdir, newname, ret_e);
+}
+
+/* The other name's entry in the kernel was given a lifetime while it was the
+ * only one; a commit through the new name could hide behind it.  Only after
+ * the reply: the linking thread holds the directory until then. */
+static void forget_other_name(struct fs *fs, fuse_ino_t dir, const char *name)
+{
+	if (dir && name)
+		(void)fuse_lowlevel_notify_inval_entry(fs->se, dir, name,
+						       strlen(name));
 }
 
 void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
@@ -295,18 +319,27 @@ void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
 	struct fs *fs = req_fs(req);
 	struct fuse_entry_param e;
 	struct node *node, *newdir;
+	fuse_ino_t other_dir = 0;
+	char *other = NULL;
 	int r;
 
+	session_may_block(fs);
+	flush_kernel_cache(fs, ino);
 	fs_lock(fs);
 	node = ino_node(fs, ino);
 	newdir = ino_node(fs, newparent);
 	entry_wait(fs, newdir, newname);
-	if (node->txn)
-		session_may_block(fs);
+	if (node->parent && node->name && !node->txn) {
+		other_dir = node_ino(fs, node->parent);
+		other = strdup(node->name);
+	}
 	r = do_link(fs, req, node, newdir, newname, &e);
 	fs_unlock(fs);
 	if (r < 0)
 		reply_err(req, r);
 	else
 		fuse_reply_entry(req, &e);
+	if (!r)
+		forget_other_name(fs, other_dir, other);
+	free(other);
 }

@@ -34,10 +34,10 @@ void fill_entry(struct fs *fs, struct node *node, const struct stat *st,
 		/* While a shadow is live each walk asks; so it does for a
 		 * file with several links, whose inode may be retired by a
 		 * commit through another name. */
-		.entry_timeout = live || (S_ISREG(st->st_mode) &&
-					  st->st_nlink > 1) ?
-					 0 :
-					 fs->opts->entry_timeout_s,
+		.entry_timeout =
+			live || (S_ISREG(st->st_mode) && st->st_nlink > 1)
+				? 0
+				: fs->opts->entry_timeout_s,
 	};
 }
 
@@ -74,12 +74,15 @@ int lookup(struct fs *fs, fuse_req_t req, struct node *dir, const char *name,
 			ret_e->attr_timeout = OPEN_ATTR_S;
 		return 0;
 	}
-	dirfd = node_dirfd(fs, dir);
-	if (dirfd < 0)
-		return dirfd;
-	r = key_stat(dirfd, name, &key, &st);
-	if (r < 0)
-		return r;
+	do {
+		dirfd = node_dirfd(fs, dir);
+		if (dirfd < 0)
+			return dirfd;
+		r = key_stat(dirfd, name, &key, &st);
+		if (r < 0)
+			return r;
+	} while (st.st_nlink > 1 && key_wait(fs, &key));
+	entry = entry_find(fs, dir, name); /* it may have waited */
 	node = node_get(fs, &key, st.st_mode, dir, name);
 	if (!node)
 		return -ENOMEM;
@@ -200,8 +203,7 @@ static void make_node(fuse_req_t req, fuse_ino_t parent, const char *name,
 		fuse_reply_entry(req, &e);
 }
 
-void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name,
-	      mode_t mode)
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
 	make_node(req, parent, name,
 		  &(struct make){.mode = (mode & 07777) | S_IFDIR});
@@ -325,7 +327,7 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (r == -ENOENT && own)
 		r = 0; /* it was never published, and now never will be */
 	if (!r)
-		entry_cut(fs, dir, name, FATE_DISCARD);
+		entry_cut(fs, dir, name, FATE_DISCARD, 0);
 out:
 	fs_unlock(fs);
 	reply_err(req, r);

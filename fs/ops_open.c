@@ -105,8 +105,8 @@ static void detach(struct fs *fs, struct handle *h)
 }
 
 /* A writer's handle on the shadow @txn. */
-static int attach_txn(struct fs *fs, fuse_req_t req, struct txn *txn,
-		      int flags, struct answer *a)
+static int attach_txn(struct fs *fs, fuse_req_t req, struct txn *txn, int flags,
+		      struct answer *a)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	int r;
@@ -120,6 +120,10 @@ static int attach_txn(struct fs *fs, fuse_req_t req, struct txn *txn,
 	if (ctx->uid != 0)
 		txn->keeps_privs = false;
 	txn_join(txn, a->h);
+	/* It may write through a mapping when its descriptors are closed, and
+	 * be killed then. */
+	if ((flags & O_ACCMODE) == O_RDWR && a->h->tgid)
+		a->h->pidfd = proc_open(a->h->tgid);
 	return 0;
 }
 
@@ -213,8 +217,8 @@ static int look_again(struct fs *fs, struct node *node,
 	int r, dirfd;
 
 	if (!node->parent || !node->name) /* only its descriptor is left */
-		return node->fd < 0 ? -ESTALE :
-				      key_stat(node->fd, "", ret_key, ret_st);
+		return node->fd < 0 ? -ESTALE
+				    : key_stat(node->fd, "", ret_key, ret_st);
 	dirfd = node_dirfd(fs, node->parent);
 	if (dirfd < 0)
 		return dirfd;
@@ -273,8 +277,7 @@ static int open_reader(struct fs *fs, fuse_req_t req, struct node *node,
 		return r;
 	a->no_flush = true;
 	a->direct_io = !a->backing_id && (node->flags & NODE_BOUND);
-	if (!a->backing_id && !a->direct_io &&
-	    !fstat(node->opened->fd, &st))
+	if (!a->backing_id && !a->direct_io && !fstat(node->opened->fd, &st))
 		a->keep_cache = opened_same_content(node->opened, &st);
 	return 0;
 }
@@ -326,8 +329,8 @@ static struct stage_request stage_request_of(fuse_req_t req, struct node *dir,
 int update_of(struct fs *fs, fuse_req_t req, struct node *node,
 	      struct txn **ret_txn)
 {
-	struct stage_request sr = stage_request_of(req, node->parent,
-						   node->name, TXN_UPDATE);
+	struct stage_request sr =
+		stage_request_of(req, node->parent, node->name, TXN_UPDATE);
 	struct txn *txn;
 
 	for (;;) {
@@ -351,8 +354,8 @@ int update_of(struct fs *fs, fuse_req_t req, struct node *node,
 static int replacement_of(struct fs *fs, fuse_req_t req, struct node *node,
 			  struct txn **ret_txn)
 {
-	struct stage_request sr = stage_request_of(req, node->parent,
-						   node->name, TXN_REPLACE);
+	struct stage_request sr =
+		stage_request_of(req, node->parent, node->name, TXN_REPLACE);
 	struct stat st;
 	int r;
 
@@ -410,8 +413,8 @@ static int open_shadow(struct fs *fs, fuse_req_t req, struct node *node,
 	if (intent_take(fs, tid, txn) || !(flags & O_TRUNC))
 		return attach_txn(fs, req, txn, flags, a);
 	other = txn->entry ? intent_find(fs, tid, txn->entry->dir,
-					 txn->entry->name) :
-			     NULL;
+					 txn->entry->name)
+			   : NULL;
 	if (txn->entry && !other) {
 		r = replacement_of(fs, req, node, &other);
 		return r < 0 ? r : redirect(fs, tid, other);
@@ -451,8 +454,8 @@ static int open_writer(struct fs *fs, fuse_req_t req, struct node *node,
 		(void)intent_take(fs, tid, txn);
 		return attach_txn(fs, req, txn, flags, a);
 	}
-	r = (flags & O_TRUNC) ? replacement_of(fs, req, node, &txn) :
-				update_of(fs, req, node, &txn);
+	r = (flags & O_TRUNC) ? replacement_of(fs, req, node, &txn)
+			      : update_of(fs, req, node, &txn);
 	return r < 0 ? r : redirect(fs, tid, txn);
 }
 
@@ -493,10 +496,10 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	if (node->parent && node->name)
 		entry_wait(fs, node->parent, node->name);
+	(void)key_wait(fs, &node->key);
 	redo_wait(fs, node);
-	r = wants_write(fi->flags) ?
-		    open_writer(fs, req, node, fi->flags, &a) :
-		    open_reader(fs, req, node, fi->flags, &a);
+	r = wants_write(fi->flags) ? open_writer(fs, req, node, fi->flags, &a)
+				   : open_reader(fs, req, node, fi->flags, &a);
 	fs_unlock(fs);
 	if (r < 0)
 		reply_err(req, r);
@@ -574,8 +577,8 @@ static int create_joining(struct fs *fs, fuse_req_t req, struct entry *entry,
 		txn = txn->next;
 	if (!txn)
 		return -EEXIST;
-	r = wants_write(flags) ? attach_txn(fs, req, txn, flags, a) :
-				 open_reader(fs, req, txn->node, flags, a);
+	r = wants_write(flags) ? attach_txn(fs, req, txn, flags, a)
+			       : open_reader(fs, req, txn->node, flags, a);
 	if (!r)
 		r = node_attr(fs, txn->node, &st);
 	if (!r)
@@ -619,8 +622,8 @@ static int create(struct fs *fs, fuse_req_t req, struct node *dir,
 	return create_shadow(fs, req, dir, name, mode, flags, a, ret_e);
 }
 
-void op_create(fuse_req_t req, fuse_ino_t parent, const char *name,
-	       mode_t mode, struct fuse_file_info *fi)
+void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+	       struct fuse_file_info *fi)
 {
 	struct fs *fs = req_fs(req);
 	struct fuse_entry_param e;

@@ -29,9 +29,9 @@ struct options {
 	double entry_timeout_s;            /* entry_timeout=SECONDS, 1 */
 	uint64_t quarantine_max_bytes;     /* quarantine_size=BYTES[KMG] */
 	uint64_t quarantine_max_age_s;     /* quarantine_age=DAYS */
-	bool read_only;     /* ro */
-	bool allow_other;   /* default for root; needs user_allow_other else */
-	char *fuse_opts;    /* what is left for the kernel: comma list */
+	bool read_only;                    /* ro */
+	bool allow_other; /* default for root; needs user_allow_other else */
+	char *fuse_opts;  /* what is left for the kernel: comma list */
 	bool show_help, show_version;
 };
 

@@ -18,10 +18,10 @@ struct backing_map {
 	uint32_t flags;
 	uint64_t padding;
 };
-#define BACKING_OPEN	   _IOW(229, 1, struct backing_map)
-#define BACKING_CLOSE	   _IOW(229, 2, uint32_t)
-#define INIT_EXT	   (1u << 30)
-#define KILLPRIV_V2	   (1u << 28)
+#define BACKING_OPEN       _IOW(229, 1, struct backing_map)
+#define BACKING_CLOSE      _IOW(229, 2, uint32_t)
+#define INIT_EXT           (1u << 30)
+#define KILLPRIV_V2        (1u << 28)
 #define PASSTHROUGH_FLAGS2 (1u << 5) /* FUSE_PASSTHROUGH is bit 37 */
 
 /* Words of struct fuse_init_out (7.40): the last two are younger than the

@@ -11,7 +11,8 @@
 
 enum file_class {
 	CLASS_ATOMIC, /* staged, committed at close */
-	CLASS_APPEND, /* O_APPEND opens go straight to the file; others atomic */
+	CLASS_APPEND, /* O_APPEND opens go straight to the file; others atomic
+		       */
 	CLASS_DIRECT, /* plain passthrough */
 };
 

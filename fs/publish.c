@@ -74,8 +74,8 @@ static int report(struct fs *fs, struct txn *txn, const char *op, int r,
 static int check_conflict(struct fs *fs, struct txn *txn,
 			  const struct target *t)
 {
-	bool replaced = t->exists && txn->base.ino &&
-			!key_equal(&t->key, &txn->base);
+	bool replaced =
+		t->exists && txn->base.ino && !key_equal(&t->key, &txn->base);
 
 	if (txn->kind != TXN_UPDATE || fs->opts->conflict_last)
 		return 0;
@@ -213,9 +213,9 @@ static int flush_unlocked(struct fs *fs, struct txn *txn, bool snapshot)
 	session_may_block(fs);
 	fs_unlock(fs);
 	if (!r && snapshot) {
-		r = txn->rebased ? append_to_current(fs, txn, &copy, &err) :
-				   atio_shadow_snapshot(txn->shadow, &copy,
-							&err);
+		r = txn->rebased
+			    ? append_to_current(fs, txn, &copy, &err)
+			    : atio_shadow_snapshot(txn->shadow, &copy, &err);
 		if (!r)
 			r = atio_shadow_prepare(copy, &err);
 	} else if (!r) {
@@ -285,9 +285,9 @@ static int append_to_current(struct fs *fs, struct txn *txn,
 	txn_path(fs, txn, path, sizeof(path));
 	if (txn->entry)
 		r = target_look(fs, txn, &t);
-	fd = !r && t.exists ?
-		     openat(t.dirfd, t.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) :
-		     -1;
+	fd = !r && t.exists ? openat(t.dirfd, t.name,
+				     O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+			    : -1;
 	if (fd >= 0)
 		txn->base = t.key;
 	fs_unlock(fs);
@@ -328,8 +328,8 @@ static void tell_others(struct txn *txn, const struct file_key *now,
 	}
 }
 
-static void published(struct fs *fs, struct txn *txn, const struct file_key *key,
-		      const struct stat *st)
+static void published(struct fs *fs, struct txn *txn,
+		      const struct file_key *key, const struct stat *st)
 {
 	tell_others(txn, key, &st->st_ctim);
 	txn->base = *key;
@@ -532,8 +532,8 @@ static int sync_only(struct fs *fs, struct txn *txn, bool named)
 		session_may_block(fs);
 		fs_unlock(fs);
 		if (!r)
-			r = named ? atio_shadow_sync(txn->shadow, &err) :
-				    atio_shadow_prepare(txn->shadow, &err);
+			r = named ? atio_shadow_sync(txn->shadow, &err)
+				  : atio_shadow_prepare(txn->shadow, &err);
 		fs_lock(fs);
 		if (r < 0) {
 			txn_fail(txn, FATE_FAILED, -r);

@@ -23,7 +23,9 @@ bool quota_active(int dirfd)
 	for (unsigned i = 0; i < 3; i++) {
 		uint32_t format;
 
-		if (!quotactl_on(dirfd, (unsigned)Q_GETFMT << SUBCMDSHIFT | types[i], 0, &format))
+		if (!quotactl_on(dirfd,
+				 (unsigned)Q_GETFMT << SUBCMDSHIFT | types[i],
+				 0, &format))
 			return true;
 	}
 	return false;

@@ -3,11 +3,16 @@
  * close(2), seen from the daemon: FLUSH, RELEASE, and how transactions end.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "entry.h"
 #include "log.h"
+#include "ops.h"
+#include "open.h"
 #include "proc.h"
 #include "session.h"
 #include "txn.h"
@@ -38,6 +43,10 @@ int txn_flush(struct fs *fs, struct handle *h, pid_t tid)
 	bool killed = false, last;
 
 	fs_unlock(fs);
+	/* The data is on its way to the disk while /proc is read. */
+	if (fs->opts->durable)
+		(void)sync_file_range(handle_fd(h), 0, 0,
+				      SYNC_FILE_RANGE_WRITE);
 	last = is_last_close(h, tid, ino, &killed);
 	fs_lock(fs);
 	if (killed && !fs->opts->kill_commits) {
@@ -48,10 +57,6 @@ int txn_flush(struct fs *fs, struct handle *h, pid_t tid)
 	}
 	if (!last || !h->txn)
 		return 0;
-	/* A mapping may outlive the descriptors: who writes through it may
-	 * still be killed. */
-	if (h->pidfd < 0 && h->tgid)
-		h->pidfd = proc_open(h->tgid);
 	return txn_prepare(fs, h->txn);
 }
 
@@ -69,9 +74,9 @@ static const char *fate_reason(const struct txn *txn)
 	case FATE_ORPHANED:
 		return "orphaned";
 	case FATE_FAILED:
-		return txn->error == ENOSPC || txn->error == EDQUOT ?
-			       "disk full" :
-			       "failed";
+		return txn->error == ENOSPC || txn->error == EDQUOT
+			       ? "disk full"
+			       : "failed";
 	default:
 		return "unmounted";
 	}
@@ -99,8 +104,8 @@ static void rollback(struct fs *fs, struct txn *txn)
 	r = atio_shadow_quarantine(txn->shadow, &why, id, &err);
 	fs_lock(fs);
 	if (r < 0) {
-		log_failure("quarantine", path, -r,
-			    atio_shadow_id(txn->shadow), err.text);
+		log_failure("quarantine", path, -r, atio_shadow_id(txn->shadow),
+			    err.text);
 	} else if (r > 0) {
 		snprintf(text, sizeof(text),
 			 "%s (pid %d, %s): kept in quarantine as %s",
@@ -120,8 +125,6 @@ int txn_abort(struct fs *fs, struct txn *txn)
 	rollback(fs, txn);
 	return 0;
 }
-
-/* ---- release --------------------------------------------------------- */
 
 static void leave(struct txn *txn, struct handle *h)
 {
@@ -147,6 +150,115 @@ static bool other_process_writes(const struct txn *txn, const struct handle *h)
 	return txn->pins > 0;
 }
 
+static void txn_finish(struct fs *fs, struct handle *h);
+
+/* ---- mappings -------------------------------------------------------- */
+
+/* Whether somebody beside the daemon can still write to the shadow.  Under
+ * passthrough a shared mapping belongs to the backing file: the kernel releases
+ * the FUSE handle at close(2) and says nothing when the mapping ends.  But a
+ * read lease is refused while any file of the inode is open for writing
+ * (fcntl(2)), once the daemon's own descriptors are not. */
+static bool is_mapped(struct txn *txn)
+{
+	int shadow_fd = atio_shadow_fd(txn->shadow);
+	int fd, own_fd = txn->node->opened->fd;
+	bool mapped;
+
+	fd = node_reopen(shadow_fd, O_RDONLY);
+	if (fd < 0)
+		return false;
+	if (dup3(fd, shadow_fd, O_CLOEXEC) < 0 ||
+	    dup3(fd, own_fd, O_CLOEXEC) < 0) {
+		close(fd);
+		return false;
+	}
+	close(fd);
+	mapped = fcntl(shadow_fd, F_SETLEASE, F_RDLCK) < 0 && errno == EAGAIN;
+	(void)fcntl(shadow_fd, F_SETLEASE, F_UNLCK);
+	if (!mapped)
+		return false;
+	fd = node_reopen(shadow_fd, O_RDWR);
+	if (fd >= 0) {
+		(void)dup3(fd, shadow_fd, O_CLOEXEC);
+		(void)dup3(fd, own_fd, O_CLOEXEC);
+		close(fd);
+	}
+	return true;
+}
+
+static bool may_be_mapped(const struct txn *txn)
+{
+	return txn->unseen && txn->entry && txn->fate == FATE_PUBLISH &&
+	       txn->node->opened && txn->node->opened->backing_id;
+}
+
+/* The closing task lets go of the backing file just after it sent RELEASE. */
+static bool stays_mapped(struct fs *fs, struct txn *txn)
+{
+	struct timespec wait = {0, 50000};
+
+	for (int i = 0; i < 6; i++) {
+		if (!may_be_mapped(txn) || !is_mapped(txn))
+			return false;
+		txn->busy = true;
+		fs_unlock(fs);
+		nanosleep(&wait, NULL);
+		wait.tv_nsec *= 2;
+		fs_lock(fs);
+		txn_busy_end(fs, txn);
+	}
+	return true;
+}
+
+/* The handle is closed, the mapping is not: the open file lives on. */
+static void linger(struct fs *fs, struct txn *txn, struct handle *h)
+{
+	h->lingers = true;
+	fs->n_lingering++;
+	txn->pending--;
+	fs->n_pending--;
+	pthread_cond_broadcast(&fs->settled);
+}
+
+/* With a writer beside it a mapping cannot be told apart: that one's close
+ * comes first. */
+static struct handle *find_unmapped(struct fs *fs, const struct node *dir,
+				    const char *name)
+{
+	for (struct txn *txn = fs->txns; txn; txn = txn->all_next) {
+		struct handle *h = txn->handles;
+
+		if (!h || !h->lingers || txn->busy || txn->pending)
+			continue;
+		if (dir && (!txn->entry || txn->entry->dir != dir ||
+			    (name && strcmp(txn->entry->name, name))))
+			continue;
+		if (!has_others(txn, h) &&
+		    (!may_be_mapped(txn) || !is_mapped(txn)))
+			return h;
+	}
+	return NULL;
+}
+
+void txn_end_lingering(struct fs *fs, const struct node *dir, const char *name)
+{
+	struct handle *h;
+
+	while (fs->n_lingering && (h = find_unmapped(fs, dir, name))) {
+		h->lingers = false;
+		fs->n_lingering--;
+		h->txn->pending++;
+		fs->n_pending++;
+		session_may_block(fs);
+		txn_finish(fs, h);
+		opened_put(fs, h->node);
+		handle_free(fs, h);
+	}
+}
+
+/* ---- release --------------------------------------------------------- */
+
 bool txn_release_quick(struct fs *fs, struct handle *h)
 {
 	struct txn *txn = h->txn;
@@ -165,13 +277,16 @@ bool txn_release_quick(struct fs *fs, struct handle *h)
 		leave(txn, h);
 		return true;
 	}
-	if (txn->fate == FATE_DISCARD ||
-	    (txn->fate == FATE_PUBLISH && !dirty)) {
+	if (txn->fate == FATE_DISCARD) {
 		txn_reap(fs, txn);
 		return true;
 	}
-	if (txn->fate != FATE_PUBLISH)
+	if (txn->fate != FATE_PUBLISH || (may_be_mapped(txn) && is_mapped(txn)))
 		return false;
+	if (!dirty) {
+		txn_reap(fs, txn);
+		return true;
+	}
 	r = txn_commit_quick(fs, txn);
 	if (r < 0 && r != -EAGAIN)
 		txn_fail(txn, FATE_FAILED, -r);
@@ -197,16 +312,28 @@ static void note_death(struct fs *fs, struct txn *txn, struct handle *h)
 		 txn_path(fs, txn, path, sizeof(path)), (int)h->tgid);
 }
 
-void txn_release(struct fs *fs, struct handle *h)
+bool txn_release(struct fs *fs, struct handle *h)
 {
 	struct txn *txn = h->txn;
 
-	while (txn->busy) {
+	while (txn && txn->busy) {
 		fs_wait(fs);
-		txn = h->txn;
-		if (!txn) /* aborted meanwhile */
-			return;
+		txn = h->txn; /* may be aborted meanwhile */
 	}
+	session_may_block(fs);
+	if (txn && !has_others(txn, h) && stays_mapped(fs, txn)) {
+		linger(fs, txn, h);
+		return false;
+	}
+	if (h->txn)
+		txn_finish(fs, h);
+	return true;
+}
+
+static void txn_finish(struct fs *fs, struct handle *h)
+{
+	struct txn *txn = h->txn;
+
 	note_death(fs, txn, h);
 	if (has_others(txn, h)) {
 		if (txn->fate == FATE_PUBLISH && txn->entry && txn_dirty(txn))
@@ -240,9 +367,8 @@ static bool was_closed(const struct txn *txn, bool closed)
 	for (const struct handle *h = txn->handles; h; h = h->next)
 		if (h->killed)
 			return false;
-	return closed ||
-	       ((txn->prepared || txn->snapshot) &&
-		atio_shadow_changed(txn->shadow) == 0);
+	return closed || ((txn->prepared || txn->snapshot) &&
+			  atio_shadow_changed(txn->shadow) == 0);
 }
 
 void txn_settle_all(struct fs *fs, bool closed)

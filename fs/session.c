@@ -81,8 +81,7 @@ void fs_wait(struct fs *fs)
 	pthread_cond_wait(&fs->settled, &fs->lock);
 }
 
-int session_work(struct fs *fs, void (*fn)(struct fs *fs, void *arg),
-		 void *arg)
+int session_work(struct fs *fs, void (*fn)(struct fs *fs, void *arg), void *arg)
 {
 	struct session *s = fs->session;
 	struct job *job = calloc(1, sizeof(*job));

@@ -57,27 +57,25 @@ static json_t *text(const char *s)
 
 static json_t *options_json(const struct options *o)
 {
-	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:f, s:b}", "durability",
-		o->durable ? "full" : "none", "policy",
-		o->policy ? o->policy : "built-in", "conflict",
-		o->conflict_last ? "last" : "fail", "on_kill",
-		o->kill_commits ? "commit" : "rollback", "passthrough",
-		o->passthrough == PASSTHROUGH_OFF ? "off" : "auto",
-		"entry_timeout_s", o->entry_timeout_s, "read_only",
-		o->read_only);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:b}", "durability",
+			 o->durable ? "full" : "none", "policy",
+			 o->policy ? o->policy : "built-in", "conflict",
+			 o->conflict_last ? "last" : "fail", "on_kill",
+			 o->kill_commits ? "commit" : "rollback", "passthrough",
+			 o->passthrough == PASSTHROUGH_OFF ? "off" : "auto",
+			 "entry_timeout_s", o->entry_timeout_s, "read_only",
+			 o->read_only);
 }
 
 static json_t *transactions_json(const struct counters *c)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "staged",
-			 (json_int_t)c->staged, "commits",
-			 (json_int_t)c->commits, "snapshots",
-			 (json_int_t)c->snapshots, "in_place",
-			 (json_int_t)c->in_place, "rollbacks",
-			 (json_int_t)c->rollbacks, "conflicts",
-			 (json_int_t)c->conflicts, "failures",
-			 (json_int_t)c->failures);
+	return json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "staged",
+		(json_int_t)c->staged, "commits", (json_int_t)c->commits,
+		"snapshots", (json_int_t)c->snapshots, "in_place",
+		(json_int_t)c->in_place, "rollbacks", (json_int_t)c->rollbacks,
+		"conflicts", (json_int_t)c->conflicts, "failures",
+		(json_int_t)c->failures);
 }
 
 char *status_json(struct fs *fs)
@@ -128,8 +126,9 @@ char *status_json(struct fs *fs)
 static void metric(FILE *f, const char *name, const char *type,
 		   const char *help, uint64_t value)
 {
-	fprintf(f, "# HELP atomicfs_%s %s\n# TYPE atomicfs_%s %s\n"
-		   "atomicfs_%s %llu\n",
+	fprintf(f,
+		"# HELP atomicfs_%s %s\n# TYPE atomicfs_%s %s\n"
+		"atomicfs_%s %llu\n",
 		name, help, name, type, name, (unsigned long long)value);
 }
 
@@ -178,8 +177,8 @@ char *status_metrics(struct fs *fs)
 	       q.bytes);
 	metric(f, "disk_free_bytes", "gauge", "Free space of the source.",
 	       fs->disk_free);
-	metric(f, "disk_low", "gauge",
-	       "1 while free space is below the guard.", fs->disk_low);
+	metric(f, "disk_low", "gauge", "1 while free space is below the guard.",
+	       fs->disk_low);
 	if (fclose(f)) {
 		free(s);
 		return NULL;

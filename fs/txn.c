@@ -11,6 +11,7 @@
 #include "entry.h"
 #include "guard.h"
 #include "log.h"
+#include "ops.h"
 #include "open.h"
 #include "proc.h"
 #include "session.h"
@@ -60,6 +61,11 @@ void txn_over(struct fs *fs, struct txn *txn, bool node_lives)
 
 		txn->handles = h->next;
 		h->txn = NULL;
+		if (h->lingers) { /* nobody else will let go of it */
+			fs->n_lingering--;
+			opened_put(fs, h->node);
+			handle_free(fs, h);
+		}
 	}
 	entry_remove(fs, txn);
 	if (txn->pending) {
@@ -178,6 +184,7 @@ static int base_open(struct fs *fs, const struct stage_request *sr,
 		return r;
 	}
 	txn->base_ctime = ret_st->st_ctim;
+	txn->base_nlink = ret_st->st_nlink;
 	txn->tail = ret_st->st_size;
 	return fd;
 }
@@ -213,11 +220,11 @@ static int stage_from_base(struct fs *fs, const struct stage_request *sr,
 			session_may_block(fs);
 			fs_unlock(fs);
 		}
-		r = sr->kind == TXN_UPDATE ?
-			    atio_shadow_update(fs->store, fd, origin,
-					       &txn->shadow, &err) :
-			    atio_shadow_replace(fs->store, fd, origin,
-						&txn->shadow, &err);
+		r = sr->kind == TXN_UPDATE
+			    ? atio_shadow_update(fs->store, fd, origin,
+						 &txn->shadow, &err)
+			    : atio_shadow_replace(fs->store, fd, origin,
+						  &txn->shadow, &err);
 		if (slow)
 			fs_lock(fs);
 		if (r < 0 || !slow || base_is_current(fs, sr, txn))
@@ -282,8 +289,8 @@ int txn_stage(struct fs *fs, const struct stage_request *sr,
 		entry_add(entry, txn);
 	}
 	txn->busy = true;
-	r = sr->kind == TXN_NEW ? stage_new(fs, sr, &origin, txn) :
-				  stage_from_base(fs, sr, &origin, txn);
+	r = sr->kind == TXN_NEW ? stage_new(fs, sr, &origin, txn)
+				: stage_from_base(fs, sr, &origin, txn);
 	if (!r && entry && !txn->entry)
 		r = -ESTALE; /* unlinked or renamed over meanwhile */
 	if (!r)

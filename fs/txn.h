@@ -14,7 +14,7 @@
  *     |                v  fail
  *     |            PREPARED   (a later write leads back to OPEN)
  *     |                |
- *     |   txn_release  |  RELEASE
+ *     |   txn_release  |  RELEASE (and the end of shared mappings)
  *     +----------------+  others still write: the snapshot is published
  *                      |
  *                      +--> committed: the shadow is the file
@@ -60,8 +60,9 @@ struct handle {
 	struct handle *next; /* of the same transaction */
 	pid_t tid, tgid;     /* of the opener; tgid 0: not known */
 	int flags;           /* of open(2) */
-	int pidfd;           /* of the opener once it flushed, or -1 */
+	int pidfd;           /* of the opener, where it may map; or -1 */
 	bool killed;         /* the opener died by a signal */
+	bool lingers;        /* closed, but still mapped */
 };
 
 struct txn {
@@ -75,16 +76,17 @@ struct txn {
 	struct file_key base; /* version it began with or published; ino 0: none
 			       */
 	struct timespec base_ctime;
-	int base_fd;    /* of that version, or -1 */
+	nlink_t base_nlink;
+	int base_fd;           /* of that version, or -1 */
 	struct timespec mtime; /* served: as the kernel keeps it */
-	off_t tail;     /* append_only: what lies behind is not published */
-	unsigned pins;  /* intents */
+	off_t tail;    /* append_only: what lies behind is not published */
+	unsigned pins; /* intents */
 	unsigned pending;
 	enum txn_kind kind;
 	enum txn_fate fate;
-	int error;      /* what close reports (positive errno) */
-	pid_t pid;      /* of the process that opened it first */
-	pid_t tid;      /* the thread of it that did */
+	int error; /* what close reports (positive errno) */
+	pid_t pid; /* of the process that opened it first */
+	pid_t tid; /* the thread of it that did */
 	uid_t uid;
 	char command[16]; /* of a writer that was killed */
 	bool busy;
@@ -105,9 +107,9 @@ struct txn {
 
 struct stage_request {
 	struct node *dir;
-	const char *name;     /* NULL: nameless, in @dir (O_TMPFILE) */
+	const char *name; /* NULL: nameless, in @dir (O_TMPFILE) */
 	enum txn_kind kind;
-	mode_t mode, umask;   /* of a new file */
+	mode_t mode, umask; /* of a new file */
 	uid_t uid;
 	gid_t gid;
 	pid_t tid;
@@ -170,8 +172,12 @@ int txn_flush(struct fs *fs, struct handle *h, pid_t tid);
 /* Release @h without waiting or I/O, if that can be.  False: nothing was done;
  * call txn_release. */
 bool txn_release_quick(struct fs *fs, struct handle *h);
-/* The caller has counted it in txn->pending and fs->n_pending (drops). */
-void txn_release(struct fs *fs, struct handle *h);
+/* The caller has counted it in txn->pending and fs->n_pending.  False: the
+ * file is still mapped, and @h stays until that ends (drops). */
+bool txn_release(struct fs *fs, struct handle *h);
+/* Finish those in @dir (under @name; NULLs: all) whose file is mapped no more
+ * (drops). */
+void txn_end_lingering(struct fs *fs, const struct node *dir, const char *name);
 
 /* Roll back on request; handles stay open on what is never published
  * (drops). */

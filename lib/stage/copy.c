@@ -21,7 +21,8 @@ static bool may_skip(const char *name, int error)
 	if (error == ENODATA)
 		return true; /* gone between list and get */
 	return (error == EPERM || error == EACCES || error == EOPNOTSUPP) &&
-	       (!strncmp(name, "security.", 9) || !strncmp(name, "trusted.", 8));
+	       (!strncmp(name, "security.", 9) ||
+		!strncmp(name, "trusted.", 8));
 }
 
 static int copy_xattr(int from, int to, const char *name)
@@ -114,8 +115,8 @@ static int copy_by_hand(int from, int to, off_t at, off_t end)
 	if (!buf)
 		return -ENOMEM;
 	while (at < end) {
-		size_t want = end - at < (1 << 16) ? (size_t)(end - at) :
-						     1 << 16;
+		size_t want =
+			end - at < (1 << 16) ? (size_t)(end - at) : 1 << 16;
 		ssize_t n = pread(from, buf, want, at);
 
 		if (n <= 0)
@@ -180,8 +181,7 @@ int atio_copy_data(int from, int to, bool clone, struct atio_error *err)
 	if (fstat(from, &st) < 0 || fstat(to, &now) < 0)
 		return atio_fail(err, errno, "stat");
 	if (clone && ioctl(to, FICLONE, from) == 0) {
-		if (now.st_size > st.st_size &&
-		    ftruncate(to, st.st_size) < 0)
+		if (now.st_size > st.st_size && ftruncate(to, st.st_size) < 0)
 			return atio_fail(err, errno, "truncate");
 		return 0;
 	}
@@ -194,6 +194,6 @@ int atio_copy_data(int from, int to, bool clone, struct atio_error *err)
 	if (!r && ftruncate(to, st.st_size) < 0)
 		r = -errno;
 	return r < 0 ? atio_fail(err, -r, "copy %lld bytes",
-				 (long long)st.st_size) :
-		       0;
+				 (long long)st.st_size)
+		     : 0;
 }

@@ -4,8 +4,8 @@
  *
  *	B id pid uid path	a shadow was begun
  *	P id path		its file has another name now
- *	S id size		flushed up to here; publish it (on disk when said)
- *	R id inode		the inode is being rewritten from it (likewise)
+ *	S id size		flushed up to here; publish it (on disk when
+ *said) R id inode		the inode is being rewritten from it (likewise)
  *	E id			it is over
  *
  * Each line ends in `*` and a checksum (FNV-1a, 64 bits, in hexadecimal) of
@@ -22,12 +22,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOURNAL "journal"
+#define JOURNAL     "journal"
 #define JOURNAL_NEW "journal.new"
 /* Begun anew above this, when no shadow is live ... */
 #define IDLE_BYTES (64 * 1024)
 /* ... and rewritten above this, with the live ones only. */
-#define BUSY_BYTES (4 * 1024 * 1024)
+#define BUSY_BYTES     (4 * 1024 * 1024)
 #define LINE_MAX_BYTES (3 * 4096 + 128)
 #define READ_MAX_BYTES (64u * 1024 * 1024)
 

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <time.h>
 
-#define SUFFIX ".json"
+#define SUFFIX       ".json"
 #define TRIM_EVERY_S 3600
 
 static void json_name(char *buf, size_t size, const char *id)
@@ -74,8 +74,8 @@ static json_t *describe(const struct atio_keep *k, const struct stat *st)
 		      (int)k->pid, "uid", (json_int_t)k->uid, "mode",
 		      (json_int_t)(st->st_mode & 07777), "owner",
 		      (json_int_t)st->st_uid, "group", (json_int_t)st->st_gid,
-		      "time", (json_int_t)now.tv_sec, "error", k->error,
-		      "size", (json_int_t)st->st_size, "transaction",
+		      "time", (json_int_t)now.tv_sec, "error", k->error, "size",
+		      (json_int_t)st->st_size, "transaction",
 		      (json_int_t)k->id);
 	if (j && !set_path(j, k->path) && !set_text(j, "reason", k->reason) &&
 	    !set_text(j, "detail", k->detail) &&
@@ -326,8 +326,8 @@ int atio_quarantine_trim(int dirfd, uint64_t max_bytes, uint64_t max_age_s)
 	for (size_t i = 0; i < n; i++)
 		total += items[i].size;
 	for (size_t i = 0; i < n; i++) { /* oldest first */
-		bool old = max_age_s &&
-			   now - items[i].time_s > (int64_t)max_age_s;
+		bool old =
+			max_age_s && now - items[i].time_s > (int64_t)max_age_s;
 
 		if (!old && !(max_bytes && total > max_bytes))
 			continue;

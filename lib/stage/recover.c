@@ -66,8 +66,8 @@ static int open_beneath(struct atio_store *store, const char *path, int flags)
 {
 	struct open_how how = {
 		.flags = (uint64_t)flags | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-			   RESOLVE_NO_XDEV,
+		.resolve =
+			RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
 	};
 	int fd = (int)syscall(SYS_openat2, store->src_fd, path, &how,
 			      sizeof(how));
@@ -95,8 +95,8 @@ static int open_parent(struct atio_store *store, const char *path,
 static int finish_redo(struct recovery *rc, const struct atio_record *rec,
 		       const char *name)
 {
-	AUTO_CLOSE int target = open_beneath(rc->store, rec->path,
-					     O_RDWR | O_NOFOLLOW);
+	AUTO_CLOSE int target =
+		open_beneath(rc->store, rec->path, O_RDWR | O_NOFOLLOW);
 	AUTO_CLOSE int from = -1;
 	struct stat st;
 	int r;
@@ -123,8 +123,8 @@ static int finish_redo(struct recovery *rc, const struct atio_record *rec,
 static int cut_back(struct atio_store *store, const struct atio_record *rec,
 		    const char *name)
 {
-	AUTO_CLOSE int fd = openat(store->stage_fd, name,
-				   O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	AUTO_CLOSE int fd =
+		openat(store->stage_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -184,8 +184,7 @@ static void put_aside(struct recovery *rc, const struct atio_record *rec,
 	int r = 0;
 
 	if (st->st_size == 0) {
-		if (!rc->dry_run &&
-		    unlinkat(rc->store->stage_fd, name, 0) < 0)
+		if (!rc->dry_run && unlinkat(rc->store->stage_fd, name, 0) < 0)
 			r = -errno;
 		tell(rc, r ? ATIO_RECOVERED_FAILED : ATIO_RECOVERED_DISCARDED,
 		     rec, name, -r);
@@ -212,8 +211,7 @@ static void settle(struct recovery *rc, const char *name)
 	if (fstatat(rc->store->stage_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
 	if (!is_shadow_name(name) || !S_ISREG(st.st_mode)) {
-		r = rc->dry_run ? 0 :
-				  unlinkat(rc->store->stage_fd, name, 0);
+		r = rc->dry_run ? 0 : unlinkat(rc->store->stage_fd, name, 0);
 		tell(rc,
 		     r < 0 ? ATIO_RECOVERED_FAILED : ATIO_RECOVERED_DISCARDED,
 		     NULL, name, r < 0 ? errno : 0);
@@ -264,8 +262,7 @@ static int stage_names(struct atio_store *store, char ***ret_names, size_t *n)
 }
 
 int atio_store_recover(struct atio_store *store, bool dry_run,
-		       atio_recovered_fn *fn, void *arg,
-		       struct atio_error *err)
+		       atio_recovered_fn *fn, void *arg, struct atio_error *err)
 {
 	struct recovery rc = {
 		.store = store, .dry_run = dry_run, .fn = fn, .arg = arg};

@@ -30,7 +30,7 @@
 #include <time.h>
 
 /* A clock tick, and some: two changes within it may have one time stamp. */
-#define TICK_NS 20000000ll
+#define TICK_NS     20000000ll
 #define MAX_CLASHES 100
 
 /* ---- making ---------------------------------------------------------- */
@@ -137,8 +137,7 @@ static int create_in(struct atio_shadow *s, int dirfd, mode_t mode)
 
 int atio_shadow_create(struct atio_store *store, int dirfd, mode_t mode,
 		       const struct atio_origin *origin,
-		       struct atio_shadow **ret_shadow,
-		       struct atio_error *err)
+		       struct atio_shadow **ret_shadow, struct atio_error *err)
 {
 	struct atio_shadow *s = shadow_new(store, origin);
 	int fd;
@@ -215,16 +214,14 @@ static int shadow_of(struct atio_store *store, int from, bool content,
 
 int atio_shadow_replace(struct atio_store *store, int basefd,
 			const struct atio_origin *origin,
-			struct atio_shadow **ret_shadow,
-			struct atio_error *err)
+			struct atio_shadow **ret_shadow, struct atio_error *err)
 {
 	return shadow_of(store, basefd, false, origin, ret_shadow, err);
 }
 
 int atio_shadow_update(struct atio_store *store, int basefd,
 		       const struct atio_origin *origin,
-		       struct atio_shadow **ret_shadow,
-		       struct atio_error *err)
+		       struct atio_shadow **ret_shadow, struct atio_error *err)
 {
 	return shadow_of(store, basefd, true, origin, ret_shadow, err);
 }
@@ -240,8 +237,7 @@ int atio_shadow_snapshot(struct atio_shadow *shadow,
 	 * later store through a mapping shows in the file's times. (A clone
 	 * does so by itself.) */
 	if (!shadow->store->can_clone)
-		(void)sync_file_range(shadow->fd, 0, 0,
-				      SYNC_FILE_RANGE_WRITE);
+		(void)sync_file_range(shadow->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	return shadow_of(shadow->store, shadow->fd, true, &origin, ret_shadow,
 			 err);
 }
@@ -295,8 +291,8 @@ int atio_shadow_mark_clean(struct atio_shadow *shadow)
 	if (fstat(shadow->fd, &shadow->mark) < 0)
 		return -errno;
 	shadow->changed = false;
-	shadow->unsure = !shadow->store->fine_times &&
-			 too_young(&shadow->mark.st_mtim);
+	shadow->unsure =
+		!shadow->store->fine_times && too_young(&shadow->mark.st_mtim);
 	return 0;
 }
 
@@ -366,8 +362,8 @@ int atio_shadow_sync(struct atio_shadow *shadow, struct atio_error *err)
 	r = atio_journal_synced(shadow);
 	ATIO_FAULT("sync.recorded");
 	return r < 0 ? atio_fail(err, -r, "write to the journal: %s",
-				 strerror(-r)) :
-		       0;
+				 strerror(-r))
+		     : 0;
 }
 
 /* ---- ends ------------------------------------------------------------ */
@@ -385,8 +381,7 @@ int atio_shadow_commit(struct atio_shadow *shadow, int dirfd, const char *name,
 		return atio_fail(err, shadow->poison, "the shadow is poisoned");
 	ATIO_FAULT("commit.rename");
 	if (renameat2(shadow->store->stage_fd, shadow->name, dirfd, name,
-		      flags & ATIO_COMMIT_NOREPLACE ? RENAME_NOREPLACE : 0) <
-	    0)
+		      flags & ATIO_COMMIT_NOREPLACE ? RENAME_NOREPLACE : 0) < 0)
 		return atio_fail(err, errno, "rename into place: %s",
 				 strerror(errno));
 	ATIO_FAULT("commit.renamed");

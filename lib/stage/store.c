@@ -14,7 +14,7 @@
 #include <sys/xattr.h>
 #include <time.h>
 
-#define VERSION_TEXT "1\n"
+#define VERSION_TEXT             "1\n"
 #define DEFAULT_QUARANTINE_BYTES (1ull << 30)
 #define DEFAULT_QUARANTINE_AGE_S (30ull * 24 * 3600)
 
@@ -78,12 +78,12 @@ static int look_around(struct atio_store *store, struct atio_error *err)
 		return atio_fail(err, -fd, "make a file in %s: %s",
 				 ATIO_STATE_DIR, strerror(-fd));
 	if (fsetxattr(fd, "user.atomicfs", "1", 1, 0) < 0)
-		return errno == EOPNOTSUPP ?
-			       atio_fail(err, EOPNOTSUPP,
-					 "the source's file system has no "
-					 "extended attributes (user.*)") :
-			       atio_fail(err, errno, "set an attribute: %s",
-					 strerror(errno));
+		return errno == EOPNOTSUPP
+			       ? atio_fail(err, EOPNOTSUPP,
+					   "the source's file system has no "
+					   "extended attributes (user.*)")
+			       : atio_fail(err, errno, "set an attribute: %s",
+					   strerror(errno));
 	if (write(fd, block, sizeof(block)) != sizeof(block))
 		return atio_fail(err, ENOSPC, "write to %s: no room",
 				 ATIO_STATE_DIR);
@@ -192,9 +192,8 @@ static int open_dirs(struct atio_store *store, bool create, struct made *made,
 
 	if (fd < 0)
 		return atio_fail(err, -fd,
-				 fd == -EROFS ?
-					 "the source is read-only" :
-					 "open " ATIO_STATE_DIR ": %s",
+				 fd == -EROFS ? "the source is read-only"
+					      : "open " ATIO_STATE_DIR ": %s",
 				 strerror(-fd));
 	store->state_fd = fd;
 	return 0;
@@ -212,10 +211,9 @@ static int open_parts(struct atio_store *store, bool create, struct made *made,
 	}
 	if (fd < 0)
 		return atio_fail(err, -fd,
-				 fd == -EROFS ?
-					 "the source is read-only" :
-					 "open a part of " ATIO_STATE_DIR
-					 ": %s",
+				 fd == -EROFS ? "the source is read-only"
+					      : "open a part of " ATIO_STATE_DIR
+						": %s",
 				 strerror(-fd));
 	store->quarantine_fd = fd;
 	return 0;
@@ -235,8 +233,8 @@ static int open_all(struct atio_store *store, bool no_lock, struct made *made,
 	if (!r && !no_lock)
 		r = look_around(store, err);
 	if (!r && !no_lock) {
-		made->journal = faccessat(store->stage_fd, "journal", F_OK,
-					  0) < 0;
+		made->journal =
+			faccessat(store->stage_fd, "journal", F_OK, 0) < 0;
 		r = atio_journal_open(store, err);
 	}
 	return r;
@@ -254,18 +252,18 @@ static struct atio_store *store_new(int srcfd,
 	store->state_fd = store->stage_fd = store->quarantine_fd = -1;
 	store->lock_fd = store->journal_fd = -1;
 	store->durable = opts->durable;
-	store->quarantine_max_bytes = opts->quarantine_max_bytes ?
-					      opts->quarantine_max_bytes :
-					      DEFAULT_QUARANTINE_BYTES;
-	store->quarantine_max_age_s = opts->quarantine_max_age_s ?
-					      opts->quarantine_max_age_s :
-					      DEFAULT_QUARANTINE_AGE_S;
+	store->quarantine_max_bytes = opts->quarantine_max_bytes
+					      ? opts->quarantine_max_bytes
+					      : DEFAULT_QUARANTINE_BYTES;
+	store->quarantine_max_age_s = opts->quarantine_max_age_s
+					      ? opts->quarantine_max_age_s
+					      : DEFAULT_QUARANTINE_AGE_S;
 	pthread_mutex_init(&store->lock, NULL);
 	/* Unique across restarts as long as fewer than a million shadows a
 	 * second are made; a clash is seen (O_EXCL) and passed over. */
 	clock_gettime(CLOCK_REALTIME, &now);
-	store->next_id = (uint64_t)now.tv_sec * 1000000 +
-			 (uint64_t)now.tv_nsec / 1000;
+	store->next_id =
+		(uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 	return store;
 }
 

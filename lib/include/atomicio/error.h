@@ -20,7 +20,13 @@ struct atio_error {
 	char text[ATIO_ERROR_TEXT_MAX]; /* one line, no newline at the end */
 };
 
-#define ATIO_ERROR_INIT {0, {0}}
+#define ATIO_ERROR_INIT                                                        \
+	{                                                                      \
+		0,                                                             \
+		{                                                              \
+			0                                                      \
+		}                                                              \
+	}
 
 /* Record @code with a formatted text, unless @err already holds an earlier
  * (the first) cause.  @err may be NULL.  Returns -@code, so that a function

@@ -22,13 +22,13 @@ extern "C" {
 
 struct atio_quarantined {
 	char id[ATIO_QUARANTINE_ID_MAX];
-	char *path;     /* where it would have gone, relative to the source */
-	char *reason;   /* "killed", "disk full", ... */
-	char *detail;   /* may be NULL */
-	char *command;  /* may be NULL */
-	pid_t pid;      /* 0: not known */
+	char *path;    /* where it would have gone, relative to the source */
+	char *reason;  /* "killed", "disk full", ... */
+	char *detail;  /* may be NULL */
+	char *command; /* may be NULL */
+	pid_t pid;     /* 0: not known */
 	uid_t uid;
-	mode_t mode;    /* mode, owner and group the file was to have */
+	mode_t mode; /* mode, owner and group the file was to have */
 	uid_t owner;
 	gid_t group;
 	int error;      /* errno told to the program, 0: none */

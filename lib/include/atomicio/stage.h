@@ -35,9 +35,9 @@ struct atio_shadow;
 #define ATIO_STORE_OPTIONS_VERSION 1
 
 struct atio_store_options {
-	unsigned version;       /* ATIO_STORE_OPTIONS_VERSION */
-	bool durable;           /* false: never fsync (durability=none) */
-	bool no_lock;           /* look only: take no lock, create nothing */
+	unsigned version; /* ATIO_STORE_OPTIONS_VERSION */
+	bool durable;     /* false: never fsync (durability=none) */
+	bool no_lock;     /* look only: take no lock, create nothing */
 	uint64_t quarantine_max_bytes; /* 0: 1 GiB */
 	uint64_t quarantine_max_age_s; /* 0: 30 days */
 };
@@ -71,9 +71,9 @@ enum atio_recovery_action {
 
 struct atio_recovered {
 	enum atio_recovery_action action;
-	const char *path;  /* relative to the source; "" when not known */
-	const char *id;    /* of the shadow, or of the quarantined item */
-	int error;         /* errno of a FAILED one, else 0 */
+	const char *path; /* relative to the source; "" when not known */
+	const char *id;   /* of the shadow, or of the quarantined item */
+	int error;        /* errno of a FAILED one, else 0 */
 };
 
 typedef void atio_recovered_fn(const struct atio_recovered *what, void *arg);
@@ -100,8 +100,7 @@ struct atio_origin {
  * except that the process's umask must have been applied by the caller. */
 int atio_shadow_create(struct atio_store *store, int dirfd, mode_t mode,
 		       const struct atio_origin *origin,
-		       struct atio_shadow **ret_shadow,
-		       struct atio_error *err);
+		       struct atio_shadow **ret_shadow, struct atio_error *err);
 
 /* An empty shadow with mode, owner, ACLs and xattrs of the regular file
  * @basefd (lent; readable). */
@@ -114,8 +113,7 @@ int atio_shadow_replace(struct atio_store *store, int basefd,
  * else copy_file_range, holes kept.  Times are copied too. */
 int atio_shadow_update(struct atio_store *store, int basefd,
 		       const struct atio_origin *origin,
-		       struct atio_shadow **ret_shadow,
-		       struct atio_error *err);
+		       struct atio_shadow **ret_shadow, struct atio_error *err);
 
 /* A second shadow with the present content and metadata of @shadow, which
  * stays as it is. */
