@@ -154,16 +154,6 @@ struct txn *entry_own(const struct entry *entry, pid_t tid, pid_t *tgid)
 	return txn;
 }
 
-struct txn *entry_update(const struct entry *entry)
-{
-	struct txn *txn = entry ? entry->txns : NULL;
-
-	while (txn && (txn->kind != TXN_UPDATE || txn->conflict ||
-		       txn->rebased || txn->fate != FATE_PUBLISH))
-		txn = txn->next;
-	return txn;
-}
-
 /* The file of @txn is now to be found, by its writers, under another name. */
 static int txn_rename(struct fs *fs, struct txn *txn, struct entry *to)
 {
@@ -266,6 +256,46 @@ void dir_wait(struct fs *fs, struct node *dir)
 	txn_end_lingering(fs, dir, NULL);
 	while (fs->n_pending && entry_any_in(fs, dir, true))
 		fs_wait(fs);
+}
+
+struct txn *txn_of_inode(struct fs *fs, const struct file_key *key, pid_t tid)
+{
+	pid_t tgid = 0;
+
+	for (struct intent *i = fs->intents; i; i = i->next)
+		if (i->tid == tid && i->txn->entry &&
+		    key_equal(&i->txn->base, key))
+			return i->txn;
+	for (struct txn *txn = fs->txns; tid && txn; txn = txn->all_next)
+		if (txn->ready && txn->entry && key_equal(&txn->base, key) &&
+		    txn_owned_by(txn, tid, &tgid))
+			return txn;
+	return NULL;
+}
+
+static bool may_join(const struct txn *txn)
+{
+	return txn->kind == TXN_UPDATE && !txn->conflict && !txn->rebased &&
+	       txn->fate == FATE_PUBLISH;
+}
+
+struct txn *entry_update(const struct entry *entry)
+{
+	struct txn *txn = entry ? entry->txns : NULL;
+
+	while (txn && !may_join(txn))
+		txn = txn->next;
+	return txn;
+}
+
+struct txn *update_of_inode(struct fs *fs, const struct file_key *key)
+{
+	struct txn *txn = fs->txns;
+
+	while (txn &&
+	       !(may_join(txn) && txn->entry && key_equal(&txn->base, key)))
+		txn = txn->all_next;
+	return txn;
 }
 
 static bool key_pending(const struct fs *fs, const struct file_key *key)

@@ -41,6 +41,11 @@ bool entry_any_in(struct fs *fs, struct node *dir, bool pending_only);
  * @tgid: that process, 0 while not known (filled in when it was needed). */
 struct txn *entry_own(const struct entry *entry, pid_t tid, pid_t *tgid);
 bool txn_owned_by(const struct txn *txn, pid_t tid, pid_t *tgid);
+/* For an inode with several names: the caller's shadow of it, or the one it was
+ * sent to, under whichever name. */
+struct txn *txn_of_inode(struct fs *fs, const struct file_key *key, pid_t tid);
+/* The same for the update that another may join. */
+struct txn *update_of_inode(struct fs *fs, const struct file_key *key);
 /* The update that another updater may join: its base is still current. */
 struct txn *entry_update(const struct entry *entry);
 

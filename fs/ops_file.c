@@ -21,7 +21,7 @@ void flush_kernel_cache(struct fs *fs, fuse_ino_t ino)
 {
 	/* Dirty pages are written back, by requests that another thread
 	 * answers: this one has let go of the reading. */
-	if (!fs->passthrough)
+	if (fs->writeback)
 		(void)fuse_lowlevel_notify_inval_inode(fs->se, ino, 0, 0);
 }
 
@@ -206,7 +206,7 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
 
 	/* With the writeback cache only the kernel knows where data is: it
 	 * then takes everything for data. */
-	if (!req_fs(req)->passthrough) {
+	if (req_fs(req)->writeback) {
 		reply_err(req, -ENOSYS);
 		return;
 	}
@@ -265,6 +265,20 @@ static struct txn *first_to_end(struct entry *entry, bool commit)
 	return txn;
 }
 
+static void flush_all(struct fs *fs, struct entry *entry)
+{
+	fuse_ino_t inos[64];
+	size_t n = 0;
+
+	for (struct txn *txn = entry->txns; txn && n < 64; txn = txn->next)
+		if (txn->node)
+			inos[n++] = node_ino(fs, txn->node);
+	fs_unlock(fs);
+	while (n)
+		flush_kernel_cache(fs, inos[--n]);
+	fs_lock(fs);
+}
+
 static int ioctl_on_name(struct fs *fs, fuse_req_t req, struct node *dir,
 			 const char *name, bool commit)
 {
@@ -278,6 +292,7 @@ static int ioctl_on_name(struct fs *fs, fuse_req_t req, struct node *dir,
 	for (txn = entry->txns; txn; txn = txn->next, n++)
 		if (ctx->uid && ctx->uid != txn->uid)
 			return -EPERM;
+	flush_all(fs, entry);
 	/* Each step may drop the lock: begin again after it, and no more
 	 * often than there were transactions. */
 	while (!r && n--) {

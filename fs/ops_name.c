@@ -54,6 +54,21 @@ static struct txn *lookup_shadow(struct fs *fs, fuse_req_t req,
 	return txn && txn->ready ? txn : NULL;
 }
 
+static int lookup_own(struct fs *fs, struct txn *txn,
+		      struct fuse_entry_param *ret_e)
+{
+	struct stat st;
+	int r = node_attr(fs, txn->node, &st);
+
+	if (r < 0)
+		return r;
+	fill_entry(fs, txn->node, &st, true, ret_e);
+	/* The open that this walk is for looks at them at once. */
+	if (txn->pins)
+		ret_e->attr_timeout = OPEN_ATTR_S;
+	return 0;
+}
+
 int lookup(struct fs *fs, fuse_req_t req, struct node *dir, const char *name,
 	   struct fuse_entry_param *ret_e)
 {
@@ -64,16 +79,8 @@ int lookup(struct fs *fs, fuse_req_t req, struct node *dir, const char *name,
 	struct stat st;
 	int r, dirfd;
 
-	if (txn) {
-		r = node_attr(fs, txn->node, &st);
-		if (r < 0)
-			return r;
-		fill_entry(fs, txn->node, &st, true, ret_e);
-		/* The open that this walk is for looks at them at once. */
-		if (txn->pins)
-			ret_e->attr_timeout = OPEN_ATTR_S;
-		return 0;
-	}
+	if (txn)
+		return lookup_own(fs, txn, ret_e);
 	do {
 		dirfd = node_dirfd(fs, dir);
 		if (dirfd < 0)
@@ -83,6 +90,11 @@ int lookup(struct fs *fs, fuse_req_t req, struct node *dir, const char *name,
 			return r;
 	} while (st.st_nlink > 1 && key_wait(fs, &key));
 	entry = entry_find(fs, dir, name); /* it may have waited */
+	txn = S_ISREG(st.st_mode) && st.st_nlink > 1 && fs->n_txns
+		      ? txn_of_inode(fs, &key, fuse_req_ctx(req)->pid)
+		      : NULL;
+	if (txn)
+		return lookup_own(fs, txn, ret_e);
 	node = node_get(fs, &key, st.st_mode, dir, name);
 	if (!node)
 		return -ENOMEM;

@@ -335,6 +335,8 @@ int update_of(struct fs *fs, fuse_req_t req, struct node *node,
 
 	for (;;) {
 		txn = entry_update(entry_find(fs, sr.dir, sr.name));
+		if (!txn && fs->n_txns) /* maybe under another name */
+			txn = update_of_inode(fs, &node->key);
 		if (!txn || txn->ready)
 			break;
 		fs_wait(fs);

@@ -174,7 +174,7 @@ static void restore_mtime(const struct fs *fs, const struct txn *txn)
 {
 	const struct timespec ts[2] = {{0, UTIME_OMIT}, txn->mtime};
 
-	if (txn->mtime_set && !fs->passthrough)
+	if (fs->writeback)
 		(void)futimens(atio_shadow_fd(txn->shadow), ts);
 }
 

@@ -78,7 +78,8 @@ struct txn {
 	struct timespec base_ctime;
 	nlink_t base_nlink;
 	int base_fd;           /* of that version, or -1 */
-	struct timespec mtime; /* served: as the kernel keeps it */
+	struct timespec mtime; /* as the kernel keeps it, where it caches
+				  writes */
 	off_t tail;    /* append_only: what lies behind is not published */
 	unsigned pins; /* intents */
 	unsigned pending;
@@ -98,7 +99,6 @@ struct txn {
 	bool rebased;     /* its content lacks what others published: only its
 			     tail is applied */
 	bool conflict;    /* its base was rewritten in place by others */
-	bool mtime_set;
 	bool meta_set;    /* mode, owner or xattrs were set through it */
 	bool unseen;      /* passthrough: the daemon sees no failing write */
 	bool was_low;     /* the disk ran low while it was open */
