@@ -169,25 +169,13 @@ static const char *const keys[KEY_COUNT] = {
 
 /* What libfuse, fusermount3 and the kernel know; "=" at the end: with a
  * value. */
-static const char *const kernel_words[] = {"suid",
-					   "nosuid",
-					   "dev",
-					   "nodev",
-					   "exec",
-					   "noexec",
-					   "noatime",
-					   "async",
-					   "sync",
-					   "dirsync",
-					   "default_permissions",
-					   "fsname=",
-					   "subtype=",
-					   "max_read=",
-					   "context=",
-					   "fscontext=",
-					   "defcontext=",
-					   "rootcontext=",
-					   "auto_unmount"};
+static const char *const kernel_words[] = {
+	"suid",       "nosuid",      "dev",          "nodev",
+	"exec",       "noexec",      "noatime",      "async",
+	"sync",       "dirsync",     "auto_unmount", "default_permissions",
+	"fsname=",    "subtype=",    "max_read=",    "context=",
+	"fscontext=", "defcontext=", "rootcontext=",
+};
 
 /* For mount(8) and fstab(5), or what holds anyway. */
 static const char *const ignored_words[] = {

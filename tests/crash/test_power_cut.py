@@ -87,7 +87,7 @@ class Load:
 
     def assert_running(self):
         for process in self.processes:
-            assert process.poll() is None, process.communicate()[1]
+            assert process.poll() is None, process.stderr.read()
 
     def wait_all_started(self, seconds=30):
         end = time.monotonic() + seconds
@@ -99,7 +99,8 @@ class Load:
     def stop(self):
         for process in self.processes:
             process.kill()
-            process.communicate()
+            process.wait()
+            process.stderr.close()
 
 
 def cut(image, to):
