@@ -11,7 +11,7 @@ from terminal import Terminal
 
 TEXT = "first line\nsecond line\nthird line\n"
 VIM = ["vim", "-u", "NONE", "-i", "NONE", "-N", "--cmd",
-       "set nomore directory=. t_ti= t_te="]
+       "set nomore directory=. backupskip= t_ti= t_te="]
 
 
 @pytest.fixture
