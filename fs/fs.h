@@ -54,7 +54,6 @@ struct fs {
 
 	/* Decided at INIT. */
 	bool passthrough;
-	bool writeback;      /* the kernel caches writes, sizes and mtimes */
 	char io_reason[128]; /* why passthrough or not, for people */
 	unsigned proto_minor;
 

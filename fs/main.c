@@ -48,11 +48,10 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 		       FUSE_CAP_ASYNC_DIO | FUSE_CAP_AUTO_INVAL_DATA);
 	/* Data that lies in a pipe could not be handed to a worker. */
 	conn->want &= ~(unsigned)FUSE_CAP_SPLICE_READ;
-	/* An error of writing back reaches close(2) as EIO or ENOSPC only. */
-	fs->writeback = !fs->passthrough && !fs->quota &&
-			(conn->capable & FUSE_CAP_WRITEBACK_CACHE);
-	if (fs->writeback)
-		conn->want |= FUSE_CAP_WRITEBACK_CACHE;
+	/* No writeback cache where the daemon serves the files: with it the
+	 * kernel keeps data that link(2) and commit have to publish, and the
+	 * one way to have it sent (a notification) waits for this very daemon,
+	 * unkillably: killed at that moment it would take the mount with it. */
 	/* A RELEASE must not wait in the kernel's queue behind others. */
 	conn->max_background = 1024;
 	conn->congestion_threshold = 768;

@@ -70,10 +70,6 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 
 /* ---- ops_file.c ------------------------------------------------------ */
 
-/* Served: have the kernel send what was written to @ino but not yet told.
- * After session_may_block, without fs->lock. */
-void flush_kernel_cache(struct fs *fs, fuse_ino_t ino);
-
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	     struct fuse_file_info *fi);
 void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in,

@@ -142,8 +142,6 @@ static int set_meta(struct fs *fs, struct node *node, const struct stat *attr,
 		if (to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID |
 			      FUSE_SET_ATTR_MODE))
 			node->txn->meta_set = true;
-		if (to_set & FUSE_SET_ATTR_MTIME)
-			node->txn->mtime = attr->st_mtim;
 		if (to_set & ~FUSE_SET_ATTR_SIZE)
 			atio_shadow_set_changed(node->txn->shadow);
 	}

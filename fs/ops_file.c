@@ -17,14 +17,6 @@
 #include "ops.h"
 #include "session.h"
 
-void flush_kernel_cache(struct fs *fs, fuse_ino_t ino)
-{
-	/* Dirty pages are written back, by requests that another thread
-	 * answers: this one has let go of the reading. */
-	if (fs->writeback)
-		(void)fuse_lowlevel_notify_inval_inode(fs->se, ino, 0, 0);
-}
-
 /* ---- data that the daemon serves ------------------------------------- */
 
 /* From the page cache, without waiting for a disk.  The kernel takes a short
@@ -202,15 +194,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off,
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
 	      struct fuse_file_info *fi)
 {
-	off_t r;
-
-	/* With the writeback cache only the kernel knows where data is: it
-	 * then takes everything for data. */
-	if (req_fs(req)->writeback) {
-		reply_err(req, -ENOSYS);
-		return;
-	}
-	r = lseek(handle_fd(fi_handle(fi)), off, whence);
+	off_t r = lseek(handle_fd(fi_handle(fi)), off, whence);
 
 	if (r < 0)
 		reply_err(req, -errno);
@@ -265,20 +249,6 @@ static struct txn *first_to_end(struct entry *entry, bool commit)
 	return txn;
 }
 
-static void flush_all(struct fs *fs, struct entry *entry)
-{
-	fuse_ino_t inos[64];
-	size_t n = 0;
-
-	for (struct txn *txn = entry->txns; txn && n < 64; txn = txn->next)
-		if (txn->node)
-			inos[n++] = node_ino(fs, txn->node);
-	fs_unlock(fs);
-	while (n)
-		flush_kernel_cache(fs, inos[--n]);
-	fs_lock(fs);
-}
-
 static int ioctl_on_name(struct fs *fs, fuse_req_t req, struct node *dir,
 			 const char *name, bool commit)
 {
@@ -292,7 +262,6 @@ static int ioctl_on_name(struct fs *fs, fuse_req_t req, struct node *dir,
 	for (txn = entry->txns; txn; txn = txn->next, n++)
 		if (ctx->uid && ctx->uid != txn->uid)
 			return -EPERM;
-	flush_all(fs, entry);
 	/* Each step may drop the lock: begin again after it, and no more
 	 * often than there were transactions. */
 	while (!r && n--) {
@@ -327,7 +296,6 @@ void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg,
 		return;
 	}
 	session_may_block(fs);
-	flush_kernel_cache(fs, ino);
 	fs_lock(fs);
 	r = by_name ? ioctl_on_name(fs, req, node, name->name, commit)
 		    : ioctl_on_handle(fs, fi_handle(fi), commit);

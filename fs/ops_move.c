@@ -324,7 +324,6 @@ void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
 	int r;
 
 	session_may_block(fs);
-	flush_kernel_cache(fs, ino);
 	fs_lock(fs);
 	node = ino_node(fs, ino);
 	newdir = ino_node(fs, newparent);

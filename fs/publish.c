@@ -168,16 +168,6 @@ static bool used_by_others(const struct txn *txn)
 	return txn->pins || (txn->handles && txn->handles->next);
 }
 
-/* With the writeback cache the kernel keeps the time of the last write(2), and
- * may have told it before it sent the data. */
-static void restore_mtime(const struct fs *fs, const struct txn *txn)
-{
-	const struct timespec ts[2] = {{0, UTIME_OMIT}, txn->mtime};
-
-	if (fs->writeback)
-		(void)futimens(atio_shadow_fd(txn->shadow), ts);
-}
-
 /* Note what is there now as seen; what is written from here on is a change. */
 static int mark(struct fs *fs, struct txn *txn)
 {
@@ -185,10 +175,8 @@ static int mark(struct fs *fs, struct txn *txn)
 
 	if (r < 0)
 		return r;
-	if (r > 0) {
+	if (r > 0)
 		drop_privs(txn);
-		restore_mtime(fs, txn);
-	}
 	txn->unpublished |= r > 0;
 	txn->prepared = false;
 	if (txn->snapshot)

@@ -259,8 +259,6 @@ static int stage_node(struct fs *fs, const struct stage_request *sr,
 		return -ENOMEM;
 	node_ref(txn->node);
 	txn->node->txn = txn;
-	/* What the kernel will be told, and believe until it says otherwise. */
-	txn->mtime = st.st_mtim;
 	if (sr->kind == TXN_UPDATE)
 		return atio_shadow_mark_clean(txn->shadow);
 	txn->unpublished = true;

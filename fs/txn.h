@@ -78,8 +78,6 @@ struct txn {
 	struct timespec base_ctime;
 	nlink_t base_nlink;
 	int base_fd;           /* of that version, or -1 */
-	struct timespec mtime; /* as the kernel keeps it, where it caches
-				  writes */
 	off_t tail;    /* append_only: what lies behind is not published */
 	unsigned pins; /* intents */
 	unsigned pending;
