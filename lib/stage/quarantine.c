@@ -179,12 +179,13 @@ static int64_t get_number(const json_t *j, const char *key)
 	return json_integer_value(json_object_get(j, key));
 }
 
-static void item_done(struct atio_quarantined *q)
+void atio_quarantine_item_done(struct atio_quarantined *q)
 {
 	free(q->path);
 	free(q->reason);
 	free(q->detail);
 	free(q->command);
+	q->path = q->reason = q->detail = q->command = NULL;
 }
 
 static int item_read(int dirfd, const char *id, struct atio_quarantined *q)
@@ -227,7 +228,7 @@ static int item_read(int dirfd, const char *id, struct atio_quarantined *q)
 	(void)snprintf(q->id, sizeof(q->id), "%s", id);
 	if (q->path && q->reason)
 		return 0;
-	item_done(q);
+	atio_quarantine_item_done(q);
 	return -EBADMSG;
 }
 
@@ -281,8 +282,26 @@ int atio_quarantine_list(int dirfd, struct atio_quarantined **ret_items,
 void atio_quarantine_list_free(struct atio_quarantined *items, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		item_done(&items[i]);
+		atio_quarantine_item_done(&items[i]);
 	free(items);
+}
+
+int atio_quarantine_get(int dirfd, const char *id,
+			struct atio_quarantined *ret_item,
+			struct atio_error *err)
+{
+	struct atio_quarantined item;
+	int r = valid_id(id) ? item_read(dirfd, id, &item) : -ENOENT;
+
+	if (r == -ENOENT)
+		return atio_fail(err, ENOENT,
+				 "no item '%.64s' in the quarantine", id);
+	if (r < 0)
+		return atio_fail(err, -r, "item '%s': %s", id,
+				 r == -EBADMSG ? "its description is damaged"
+					       : strerror(-r));
+	*ret_item = item;
+	return 0;
 }
 
 int atio_quarantine_open(int dirfd, const char *id)

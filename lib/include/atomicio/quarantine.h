@@ -43,6 +43,14 @@ int atio_quarantine_list(int dirfd, struct atio_quarantined **ret_items,
 			 size_t *ret_n, struct atio_error *err);
 void atio_quarantine_list_free(struct atio_quarantined *items, size_t n);
 
+/* One item, into *ret_item, which the caller empties with
+ * atio_quarantine_item_done. -ENOENT: there is none. -EBADMSG: its description
+ * cannot be read. */
+int atio_quarantine_get(int dirfd, const char *id,
+			struct atio_quarantined *ret_item,
+			struct atio_error *err);
+void atio_quarantine_item_done(struct atio_quarantined *item);
+
 /* Open the bytes of @id for reading.  Returns a descriptor or -errno. */
 int atio_quarantine_open(int dirfd, const char *id);
 
