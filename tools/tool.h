@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tool.h - what the commands of `atomicio` have in common.
+ *
+ * A command gets its own part of the command line, without its name, and
+ * returns the exit code.  Those codes are a promise: see atomicio(1).
+ */
+#ifndef TOOLS_TOOL_H
+#define TOOLS_TOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <unistd.h>
+#include <atomicio/error.h>
+
+enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE };
+
+#define AUTO_CLOSE __attribute__((cleanup(close_cleanup)))
+#define AUTO_FREE  __attribute__((cleanup(free_cleanup)))
+
+static inline void close_cleanup(const int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+void free_cleanup(void *p);
+
+/* ---- commands -------------------------------------------------------- */
+
+int status_main(int argc, char **argv);
+int quarantine_main(int argc, char **argv);
+int commit_main(int argc, char **argv);
+int abort_main(int argc, char **argv);
+int recover_main(int argc, char **argv);
+
+/* ---- args.c: the command line ---------------------------------------- */
+
+struct flag {
+	char letter;       /* 0: it has only a name */
+	const char *name;  /* without the dashes; NULL ends an array */
+	const char *value; /* what help calls its value; NULL: it takes none */
+	const char *help;
+	bool *on;          /* set when it is given, may be NULL */
+	const char **text; /* set to its value, may be NULL */
+};
+
+struct command {
+	const char *name;     /* "quarantine list" */
+	const char *operands; /* "[MOUNT]", for help */
+	const char *about;    /* whole lines */
+	int least, most;      /* operands; most < 0: any number */
+};
+
+/* Take the flags out of @argv, so that the operands stand at its beginning, in
+ * their order.  Returns how many, or -1 when the command is over: help was
+ * printed or a fault was told of, and *ret_exit is the exit code. */
+int args_parse(const struct command *command, const struct flag *flags,
+	       int argc, char **argv, int *ret_exit);
+
+/* ---- failures -------------------------------------------------------- */
+
+/* One line on stderr, with control characters escaped. */
+void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same for a fault of the command line; returns EXIT_USAGE. */
+int usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same for a failure of the library; returns EXIT_FAILED. */
+int failed(const struct atio_error *err);
+
+#endif
