@@ -69,7 +69,10 @@ struct fs {
 	unsigned n_txns, n_pending, n_lingering;
 	struct txn *txns; /* all live ones */
 	struct intent *intents;
-	struct opened *idle; /* closed lately, ready for the next open */
+	struct ring opened;  /* every backing file that is open ... */
+	struct ring idle;    /* ... and those closed lately, for the next open */
+	struct ring handles; /* every handle the kernel has, of files ... */
+	struct ring dirs;    /* ... and of directories */
 	unsigned n_idle, n_opened, n_handles;
 	struct dirsync *dirsyncs;
 	struct file_key redo; /* inode that is being rewritten in place */

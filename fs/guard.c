@@ -14,9 +14,11 @@
 
 #define LOOK_MS      50
 #define REAP_MS      1000
-#define GUARD_MIN    (128ull * 1024)
-#define GUARD_MAX    (8ull * 1024 * 1024)
-#define GUARD_DIVIDE 256
+/* A write fails when not all of it finds room: of a large folio (2 MiB) and
+ * more, whatever else is free.  Below this much no shadow is trusted. */
+#define GUARD_BYTES (8ull * 1024 * 1024)
+/* A disk can lose this much between two looks. */
+#define SERVE_BYTES (64ull * 1024 * 1024)
 #define MAX_FDS      256
 
 static struct {
@@ -30,23 +32,18 @@ static struct {
 bool guard_is_low(struct fs *fs)
 {
 	struct statvfs st;
-	uint64_t free_bytes;
-	bool low;
 
+	fs->guard_bytes = GUARD_BYTES;
 	if (fstatvfs(fs->src_fd, &st) < 0)
 		return false;
-	free_bytes = (uint64_t)st.f_bavail * st.f_frsize;
-	if (!fs->guard_bytes) {
-		uint64_t bound =
-			(uint64_t)st.f_blocks * st.f_frsize / GUARD_DIVIDE;
+	fs->disk_free = (uint64_t)st.f_bavail * st.f_frsize;
+	fs->disk_low = fs->disk_free < GUARD_BYTES;
+	return fs->disk_low;
+}
 
-		bound = bound < GUARD_MIN ? GUARD_MIN : bound;
-		fs->guard_bytes = bound > GUARD_MAX ? GUARD_MAX : bound;
-	}
-	low = free_bytes < fs->guard_bytes;
-	fs->disk_free = free_bytes;
-	fs->disk_low = low;
-	return low;
+bool guard_has_room(struct fs *fs)
+{
+	return !guard_is_low(fs) && fs->disk_free >= SERVE_BYTES;
 }
 
 /* With fs->lock held. */

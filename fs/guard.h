@@ -24,6 +24,8 @@ void guard_stop(struct fs *fs);
 
 /* Look at the free space now. */
 bool guard_is_low(struct fs *fs);
+/* Whether there is enough for a shadow whose failing writes are not seen. */
+bool guard_has_room(struct fs *fs);
 
 /* There is something new to look after (with fs->lock). */
 void guard_wake(void);

@@ -31,6 +31,10 @@ static struct fs the_fs = {
 	.settled = PTHREAD_COND_INITIALIZER,
 	.src_fd = -1,
 	.root = {.fd = -1, .type = S_IFDIR, .nlookup = 1, .refs = 1},
+	.opened = RING_INIT(the_fs.opened),
+	.idle = RING_INIT(the_fs.idle),
+	.handles = RING_INIT(the_fs.handles),
+	.dirs = RING_INIT(the_fs.dirs),
 };
 
 /* ---- requests -------------------------------------------------------- */
@@ -344,6 +348,8 @@ static void tear_down(struct fs *fs)
 	session_done(fs);
 	if (fs->store) {
 		fs_lock(fs);
+		handles_free_all(fs);
+		dirs_free_all(fs);
 		opened_drop_all_idle(fs);
 		if (fs->ctl)
 			ctl_done(fs);

@@ -61,7 +61,7 @@ int node_table_init(struct node_table *table, unsigned max_dirfds)
 	if (!table->slots)
 		return -ENOMEM;
 	table->n_slots = MIN_SLOTS;
-	table->lru.lru_prev = table->lru.lru_next = &table->lru;
+	ring_init(&table->lru);
 	table->max_dirfds = max_dirfds;
 	return 0;
 }
@@ -133,7 +133,8 @@ struct node *node_find(struct fs *fs, const struct file_key *key)
 {
 	struct node *node = *node_slot(&fs->nodes, key);
 
-	while (node && !key_equal(&node->key, key))
+	while (node &&
+	       ((node->flags & NODE_RETIRED) || !key_equal(&node->key, key)))
 		node = node->hash_next;
 	return node;
 }
@@ -186,8 +187,7 @@ static void node_drop_fd(struct fs *fs, struct node *node)
 	node->fd = -1;
 	if (node->flags & NODE_DIRFD) {
 		node->flags &= ~NODE_DIRFD;
-		node->lru_prev->lru_next = node->lru_next;
-		node->lru_next->lru_prev = node->lru_prev;
+		ring_del(&node->lru);
 		fs->nodes.n_dirfds--;
 	}
 }
@@ -232,16 +232,23 @@ void node_forget(struct fs *fs, struct node *node, uint64_t nlookup)
 void node_retire(struct fs *fs, struct node *node)
 {
 	opened_drop_idle(fs, node);
-	node_unhash(fs, node);
+	node->flags |= NODE_RETIRED;
+}
+
+void node_revive(struct fs *fs, struct node *node)
+{
+	if (!node_find(fs, &node->key))
+		node->flags &= ~NODE_RETIRED;
 }
 
 void node_rekey(struct fs *fs, struct node *node, const struct file_key *key)
 {
 	node_retire(fs, node);
+	node_unhash(fs, node);
 	node_drop_fd(fs, node);
 	node->key = *key;
-	if (!node_find(fs, key))
-		node_hash(fs, node);
+	node_revive(fs, node);
+	node_hash(fs, node);
 }
 
 int node_move(struct fs *fs, struct node *node, struct node *parent,
@@ -304,16 +311,8 @@ void node_pin(struct fs *fs, struct node *node)
 
 static void lru_touch(struct fs *fs, struct node *node)
 {
-	struct node *lru = &fs->nodes.lru;
-
-	if (node->flags & NODE_DIRFD) {
-		node->lru_prev->lru_next = node->lru_next;
-		node->lru_next->lru_prev = node->lru_prev;
-	}
-	node->lru_prev = lru->lru_prev;
-	node->lru_next = lru;
-	lru->lru_prev->lru_next = node;
-	lru->lru_prev = node;
+	ring_del(&node->lru);
+	ring_add(&fs->nodes.lru, &node->lru);
 }
 
 static void lru_keep(struct fs *fs, struct node *node, int fd)
@@ -321,7 +320,8 @@ static void lru_keep(struct fs *fs, struct node *node, int fd)
 	/* The two newest may be lent at this moment (rename). */
 	while (fs->nodes.n_dirfds >= fs->nodes.max_dirfds &&
 	       fs->nodes.n_dirfds > 2)
-		node_drop_fd(fs, fs->nodes.lru.lru_next);
+		node_drop_fd(fs,
+			     ring_item(fs->nodes.lru.next, struct node, lru));
 	lru_touch(fs, node);
 	node->fd = fd;
 	node->flags |= NODE_DIRFD;

@@ -23,6 +23,8 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "ring.h"
+
 struct fs;
 struct txn;
 struct opened;
@@ -40,7 +42,8 @@ static inline bool key_equal(const struct file_key *a, const struct file_key *b)
 }
 
 enum {
-	NODE_HASHED = 1 << 0,   /* findable by its key */
+	NODE_HASHED = 1 << 0,   /* in the table */
+	NODE_RETIRED = 1 << 5,  /* ... but not to be found: superseded */
 	NODE_CTL = 1 << 1,      /* a virtual one of `.@ctl` */
 	NODE_IN_PLACE = 1 << 2, /* was opened for writing without staging: its
 				   attributes may change behind the kernel */
@@ -58,7 +61,7 @@ struct node {
 	uint64_t nlookup;      /* references of the kernel */
 	struct txn *txn;       /* set while this is a shadow */
 	struct opened *opened; /* set while it is open */
-	struct node *lru_prev, *lru_next;
+	struct ring lru; /* of NODE_DIRFD ones */
 	int fd;        /* see NODE_DIRFD; else O_PATH of a nameless one */
 	uint32_t refs; /* of children, handles, transactions, ctl */
 	uint16_t type; /* mode & S_IFMT */
@@ -68,8 +71,7 @@ struct node {
 struct node_table {
 	struct node **slots;
 	size_t n_slots, n;
-	struct node lru; /* ring of directories with a descriptor, oldest
-			    next */
+	struct ring lru; /* directories with a descriptor, oldest first */
 	unsigned n_dirfds, max_dirfds;
 };
 
@@ -96,6 +98,13 @@ void node_forget(struct fs *fs, struct node *node, uint64_t nlookup);
 
 /* The inode is no longer what its name leads to: not to be found again. */
 void node_retire(struct fs *fs, struct node *node);
+/* It is after all, unless another node has taken its place. */
+void node_revive(struct fs *fs, struct node *node);
+/* Whether it can be found. */
+static inline bool node_is_current(const struct node *node)
+{
+	return (node->flags & (NODE_HASHED | NODE_RETIRED)) == NODE_HASHED;
+}
 /* Give @node another inode. */
 void node_rekey(struct fs *fs, struct node *node, const struct file_key *key);
 /* It is now to be found as @name in @parent. */

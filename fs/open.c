@@ -20,22 +20,15 @@
 
 static void idle_unlink(struct fs *fs, struct opened *o)
 {
-	if (o->idle_next == o) {
-		fs->idle = NULL;
-	} else {
-		o->idle_prev->idle_next = o->idle_next;
-		o->idle_next->idle_prev = o->idle_prev;
-		if (fs->idle == o)
-			fs->idle = o->idle_next;
-	}
-	o->idle_prev = o->idle_next = NULL;
+	ring_del(&o->idle);
 	fs->n_idle--;
 }
 
 static void opened_free(struct fs *fs, struct opened *o)
 {
-	if (o->idle_next)
+	if (o->idle.next)
 		idle_unlink(fs, o);
+	ring_del(&o->all);
 	o->node->opened = NULL;
 	passthrough_close(fs, o->backing_id);
 	close(o->fd);
@@ -49,26 +42,41 @@ void opened_drop_idle(struct fs *fs, struct node *node)
 		opened_free(fs, node->opened);
 }
 
+static struct opened *idle_oldest(struct fs *fs)
+{
+	return ring_item(fs->idle.next, struct opened, idle);
+}
+
 void opened_drop_all_idle(struct fs *fs)
 {
-	while (fs->idle)
-		opened_free(fs, fs->idle);
+	while (!ring_empty(&fs->idle))
+		opened_free(fs, idle_oldest(fs));
 }
 
 static void idle_keep(struct fs *fs, struct opened *o)
 {
 	if (fs->n_idle >= MAX_IDLE)
-		opened_free(fs, fs->idle); /* the oldest */
-	if (fs->idle) {
-		o->idle_next = fs->idle;
-		o->idle_prev = fs->idle->idle_prev;
-		o->idle_prev->idle_next = o;
-		o->idle_next->idle_prev = o;
-	} else {
-		o->idle_next = o->idle_prev = o;
-		fs->idle = o;
-	}
+		opened_free(fs, idle_oldest(fs));
+	ring_add(&fs->idle, &o->idle);
 	fs->n_idle++;
+}
+
+bool opened_detach(struct fs *fs, const struct file_key *key, int fd)
+{
+	bool found = false;
+
+	ring_each(link, &fs->opened)
+	{
+		struct opened *o = ring_item(link, struct opened, all);
+
+		if (!o->handles || o->backing_id || o->detached ||
+		    o->writable || !key_equal(&o->node->key, key))
+			continue;
+		found = true;
+		if (fd >= 0 && dup3(fd, o->fd, O_CLOEXEC) >= 0)
+			o->detached = true;
+	}
+	return found;
 }
 
 /* A file that was opened for reading is now written, too. */
@@ -114,6 +122,7 @@ static int opened_new(struct fs *fs, struct node *node, bool want_write,
 		o->writable = true;
 	o->fd = r;
 	node->opened = o;
+	ring_add(&fs->opened, &o->all);
 	fs->n_opened++;
 	*ret_opened = o;
 	return 0;
@@ -182,7 +191,7 @@ void opened_put(struct fs *fs, struct node *node)
 
 	if (--o->handles)
 		return;
-	if (o->writable || !(node->flags & NODE_HASHED))
+	if (o->writable || o->detached || !node_is_current(node))
 		opened_free(fs, o);
 	else
 		idle_keep(fs, o);

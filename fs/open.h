@@ -24,8 +24,10 @@ struct opened {
 	bool writable;
 	struct timespec seen_mtime; /* of the content the kernel may cache */
 	off_t seen_size;
+	bool detached; /* fd is a private copy of a rewritten inode */
 	struct node *node;
-	struct opened *idle_prev, *idle_next;
+	struct ring all;  /* of fs->opened */
+	struct ring idle; /* of fs->idle, the oldest first */
 };
 
 /* Open @node for @h and fill the answer. @want_write: the backing file is to
@@ -45,6 +47,10 @@ static inline int handle_fd(const struct handle *h)
 /* Whether pages that the kernel cached at the last open are still right; notes
  * @st for the next time. */
 bool opened_same_content(struct opened *o, const struct stat *st);
+
+/* Served readers of inode @key keep what they opened: give them @fd (lent) in
+ * its place.  With @fd -1: returns whether there are any. */
+bool opened_detach(struct fs *fs, const struct file_key *key, int fd);
 
 /* Close what only the ring keeps. */
 void opened_drop_idle(struct fs *fs, struct node *node);

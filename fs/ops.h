@@ -51,6 +51,12 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
 	     const char *newname);
 
+/* ---- class.c --------------------------------------------------------- */
+
+enum file_class name_class(struct fs *fs, struct node *dir, const char *name);
+/* That of an open file stands until the last close. */
+enum file_class node_class(struct fs *fs, struct node *node);
+
 /* ---- ops_open.c ------------------------------------------------------ */
 
 static inline struct handle *fi_handle(const struct fuse_file_info *fi)
@@ -61,10 +67,14 @@ static inline struct handle *fi_handle(const struct fuse_file_info *fi)
 /* The transaction an update of @node joins, staged if need be (drops). */
 int update_of(struct fs *fs, fuse_req_t req, struct node *node,
 	      struct txn **ret_txn);
-enum file_class node_class(struct fs *fs, struct node *node);
 void handle_free(struct fs *fs, struct handle *h);
+/* The session is over: those that the kernel did not come to release. */
+void handles_free_all(struct fs *fs);
 
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+
+/* ---- ops_create.c ---------------------------------------------------- */
+
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	       struct fuse_file_info *fi);
 
@@ -96,6 +106,9 @@ int node_attr(struct fs *fs, struct node *node, struct stat *ret_st);
 double attr_timeout(struct fs *fs, const struct node *node,
 		    const struct stat *st);
 
+/* Whether access to @node is more than its mode says. */
+bool node_has_acl(struct fs *fs, struct node *node);
+
 void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		struct fuse_file_info *fi);
@@ -114,6 +127,8 @@ void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		    struct fuse_file_info *fi);
 void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+/* The session is over: those that the kernel did not come to release. */
+void dirs_free_all(struct fs *fs);
 void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync,
 		 struct fuse_file_info *fi);
 

@@ -25,6 +25,9 @@ int node_attr(struct fs *fs, struct node *node, struct stat *ret_st)
 	if (node->flags & NODE_CTL)
 		return ctl_stat(fs, node, ret_st);
 	r = node_stat(fs, node, ret_st);
+	/* Programs compare the inode they write with the one they found. */
+	if (!r && node->txn && node->txn->base.ino)
+		ret_st->st_ino = node->txn->base.ino;
 	/* A shadow's only name is in the stage: its program shall see those
 	 * that it will have. */
 	if (!r && node->txn && !node->txn->entry)
@@ -39,8 +42,8 @@ double attr_timeout(struct fs *fs, const struct node *node,
 {
 	/* Shadows and files written in place change behind the kernel's back;
 	 * one with several links by a commit through another name. */
-	if (node->txn || (node->flags & (NODE_IN_PLACE | NODE_CTL)) ||
-	    !(node->flags & NODE_HASHED))
+	if (node->txn || (node->flags & NODE_IN_PLACE) ||
+	    !node_is_current(node))
 		return node == &fs->root ? fs->opts->entry_timeout_s : 0;
 	if (S_ISREG(st->st_mode) && st->st_nlink > 1)
 		return 0;
@@ -280,6 +283,17 @@ static int xattr_path(struct fs *fs, fuse_ino_t ino, char *buf, size_t size,
 	proc_path(buf, size, fd, name);
 	*ret_follow = !*name;
 	return 0;
+}
+
+bool node_has_acl(struct fs *fs, struct node *node)
+{
+	char proc[NAME_MAX + 32];
+	bool follow;
+
+	return !xattr_path(fs, node_ino(fs, node), proc, sizeof(proc),
+			   &follow) &&
+	       (follow ? getxattr : lgetxattr)(
+		       proc, "system.posix_acl_access", NULL, 0) > 0;
 }
 
 static void xattr_was_set(struct fs *fs, fuse_ino_t ino)

@@ -20,6 +20,7 @@
 #define OWN_OFFSET ((uint64_t)1 << 63)
 
 struct dir_handle {
+	struct ring all;          /* of fs->dirs */
 	DIR *dir;                 /* NULL: virtual */
 	off_t pos;                /* where the stream stands */
 	const char *const *names; /* of a virtual one */
@@ -44,6 +45,7 @@ static struct dir_handle *fi_dir(const struct fuse_file_info *fi)
 
 static void dir_free(struct dir_handle *d)
 {
+	ring_del(&d->all);
 	if (d->dir)
 		closedir(d->dir);
 	for (size_t i = 0; i < d->n_own; i++)
@@ -90,20 +92,35 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	fs_lock(fs);
 	r = dir_open(fs, ino_node(fs, ino), &d);
+	if (!r)
+		ring_add(&fs->dirs, &d->all);
 	fs_unlock(fs);
 	if (r < 0) {
 		reply_err(req, r);
 		return;
 	}
 	fi->fh = (uintptr_t)d;
-	if (fuse_reply_open(req, fi) == -ENOENT)
+	if (fuse_reply_open(req, fi) == -ENOENT) {
+		fs_lock(fs);
 		dir_free(d);
+		fs_unlock(fs);
+	}
 }
 
 void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	struct fs *fs = req_fs(req);
+
+	fs_lock(fs);
 	dir_free(fi_dir(fi));
+	fs_unlock(fs);
 	reply_err(req, 0);
+}
+
+void dirs_free_all(struct fs *fs)
+{
+	while (!ring_empty(&fs->dirs))
+		dir_free(ring_item(fs->dirs.next, struct dir_handle, all));
 }
 
 /* ---- entries --------------------------------------------------------- */

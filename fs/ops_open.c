@@ -15,27 +15,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "creds.h"
 #include "ctl.h"
 #include "guard.h"
 #include "log.h"
-#include "ops.h"
+#include "ops_open.h"
 #include "proc.h"
 #include "session.h"
 
-#define N_TOLD 16
-
-/* What an open is answered with. */
-struct answer {
-	struct handle *h;
-	int32_t backing_id;
-	bool keep_cache, no_flush, direct_io;
-};
-
-static bool wants_write(int flags)
-{
-	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
-}
+#define MAX_TOLD   1024
+#define MAX_GROUPS 256
 
 /* ---- handles --------------------------------------------------------- */
 
@@ -57,9 +45,21 @@ void handle_free(struct fs *fs, struct handle *h)
 {
 	if (h->pidfd >= 0)
 		close(h->pidfd);
+	ring_del(&h->all);
 	node_unref(fs, h->node);
 	fs->n_handles--;
 	free(h);
+}
+
+void handles_free_all(struct fs *fs)
+{
+	while (!ring_empty(&fs->handles)) {
+		struct handle *h =
+			ring_item(fs->handles.next, struct handle, all);
+
+		opened_put(fs, h->node);
+		handle_free(fs, h);
+	}
 }
 
 /* Open @node for @req: the backing file and a handle on it. */
@@ -74,6 +74,7 @@ static int attach(struct fs *fs, fuse_req_t req, struct node *node, int flags,
 	h = handle_new(node, flags, fuse_req_ctx(req)->pid);
 	if (!h)
 		return -ENOMEM;
+	ring_add(&fs->handles, &h->all);
 	fs->n_handles++;
 	r = opened_get(fs, node, wants_write(flags), passthrough, file_class,
 		       &o);
@@ -104,9 +105,36 @@ static void detach(struct fs *fs, struct handle *h)
 	fs_unlock(fs);
 }
 
+bool is_in_group(fuse_req_t req, gid_t gid)
+{
+	gid_t gids[MAX_GROUPS];
+	int n;
+
+	if (fuse_req_ctx(req)->gid == gid)
+		return true;
+	n = fuse_req_getgroups(req, MAX_GROUPS, gids);
+	if (n > MAX_GROUPS)
+		n = MAX_GROUPS;
+	while (n > 0)
+		if (gids[--n] == gid)
+			return true;
+	return false;
+}
+
+/* Whether the caller's write takes the setgid bit although the group may not
+ * execute the file (chmod(2), ERRORS and NOTES). */
+static bool is_outsider(fuse_req_t req, const struct txn *txn)
+{
+	struct stat st;
+
+	return fstat(atio_shadow_fd(txn->shadow), &st) == 0 &&
+	       (st.st_mode & (S_ISGID | S_IXGRP)) == S_ISGID &&
+	       !is_in_group(req, st.st_gid);
+}
+
 /* A writer's handle on the shadow @txn. */
-static int attach_txn(struct fs *fs, fuse_req_t req, struct txn *txn, int flags,
-		      struct answer *a)
+int attach_txn(struct fs *fs, fuse_req_t req, struct txn *txn, int flags,
+	       struct answer *a)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	int r;
@@ -117,8 +145,10 @@ static int attach_txn(struct fs *fs, fuse_req_t req, struct txn *txn, int flags,
 	a->h->tgid = ctx->pid == txn->tid ? txn->pid : proc_tgid(ctx->pid);
 	if (!(flags & (O_TRUNC | O_EXCL)))
 		txn->shared = true;
-	if (ctx->uid != 0)
+	if (ctx->uid != 0) {
 		txn->keeps_privs = false;
+		txn->outsider |= is_outsider(req, txn);
+	}
 	txn_join(txn, a->h);
 	/* It may write through a mapping when its descriptors are closed, and
 	 * be killed then. */
@@ -127,87 +157,34 @@ static int attach_txn(struct fs *fs, fuse_req_t req, struct txn *txn, int flags,
 	return 0;
 }
 
-/* ---- classes (S26) --------------------------------------------------- */
-
-static bool has_magic(int dirfd, const char *name)
-{
-	char head[16];
-	int fd = openat(dirfd, name,
-			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return false;
-	n = pread(fd, head, sizeof(head), 0);
-	close(fd);
-	return n > 0 && policy_is_sqlite(head, (size_t)n);
-}
-
-static enum file_class name_class(struct fs *fs, struct node *dir,
-				  const char *name)
-{
-	char path[PATH_MAX], base[NAME_MAX + 1];
-	const char *full = NULL;
-	enum file_class c;
-	size_t n;
-	int dirfd;
-
-	if (policy_needs_path(fs->policy) &&
-	    node_path(dir, name, path, sizeof(path)) >= 0)
-		full = path;
-	c = policy_class(fs->policy, name, full);
-	if (c != CLASS_ATOMIC || !policy_sqlite(fs->policy))
-		return c;
-	dirfd = node_dirfd(fs, dir);
-	if (dirfd < 0)
-		return c;
-	n = policy_sqlite_base_len(name);
-	if (!n)
-		return has_magic(dirfd, name) ? CLASS_DIRECT : c;
-	snprintf(base, sizeof(base), "%.*s", (int)n, name);
-	if (policy_class(fs->policy, base, NULL) == CLASS_DIRECT ||
-	    has_magic(dirfd, base))
-		return CLASS_DIRECT;
-	return c;
-}
-
-enum file_class node_class(struct fs *fs, struct node *node)
-{
-	/* Decided by the first that writes, while nobody else does. */
-	if (node->opened && node->opened->handles && node->opened->writable)
-		return node->opened->file_class;
-	if (node->key.dev != fs->src_dev || !node->name || !node->parent)
-		return CLASS_DIRECT; /* a nested mount; a file without a name
-				      */
-	return name_class(fs, node->parent, node->name);
-}
-
 /* ---- reading --------------------------------------------------------- */
 
-/* Which thread was sent away from a superseded node, and from which. */
+/* Which thread was sent away from a superseded version, and from which. */
 static struct told {
-	const struct node *node;
-	pid_t tid;
-} told[N_TOLD];
+	struct file_key key;
+	pid_t tid; /* 0: nobody */
+} told[MAX_TOLD];
+static unsigned n_told;
 
-static const struct node *told_take(pid_t tid)
+/* The very next open of that thread answers it. */
+static struct told told_take(pid_t tid)
 {
-	for (unsigned i = 0; i < N_TOLD; i++)
-		if (told[i].node && told[i].tid == tid) {
-			const struct node *node = told[i].node;
+	for (unsigned i = 0; i < n_told; i++)
+		if (told[i].tid == tid) {
+			struct told found = told[i];
 
-			told[i].node = NULL;
-			return node;
+			told[i] = told[--n_told];
+			return found;
 		}
-	return NULL;
+	return (struct told){.tid = 0};
 }
 
 static void told_put(pid_t tid, const struct node *node)
 {
-	static unsigned next;
-
-	told[next] = (struct told){node, tid};
-	next = (next + 1) % N_TOLD;
+	/* Full of threads that were killed between their two tries. */
+	if (n_told == MAX_TOLD)
+		n_told = 0;
+	told[n_told++] = (struct told){node->key, tid};
 }
 
 /* See what the name of @node, which nobody has open, leads to. */
@@ -236,24 +213,26 @@ static int look_again(struct fs *fs, struct node *node,
  * that is bind-mounted by itself): the node then stands for the current
  * version (S28). */
 static int open_superseded(struct fs *fs, struct node *node, pid_t tid,
-			   const struct file_key *key)
+			   const struct told *from, const struct file_key *key)
 {
-	const struct node *from = told_take(tid);
+	bool again = from->tid && key_equal(&from->key, &node->key);
 
-	if (!from || (from != node && node->fd < 0)) {
+	if (!from->tid || (!again && node->fd < 0)) {
 		told_put(tid, node);
 		return -ESTALE;
 	}
-	if (from == node) {
+	if (again) {
 		node_rekey(fs, node, key);
 		node->flags |= NODE_BOUND;
 	}
 	return 0;
 }
 
-static int open_reader(struct fs *fs, fuse_req_t req, struct node *node,
-		       int flags, struct answer *a)
+int open_reader(struct fs *fs, fuse_req_t req, struct node *node, int flags,
+		struct answer *a)
 {
+	pid_t tid = fuse_req_ctx(req)->pid;
+	const struct told from = told_take(tid);
 	bool passthrough = true;
 	struct file_key key;
 	struct stat st;
@@ -264,10 +243,12 @@ static int open_reader(struct fs *fs, fuse_req_t req, struct node *node,
 	if (!node->txn && (!node->opened || !node->opened->handles)) {
 		r = look_again(fs, node, &key, &st);
 		if (!r && !key_equal(&key, &node->key))
-			r = open_superseded(fs, node, fuse_req_ctx(req)->pid,
-					    &key);
+			r = open_superseded(fs, node, tid, &from, &key);
 		if (r < 0)
 			return r;
+		/* Rewritten in place: the same inode, found again. */
+		if (key_equal(&key, &node->key))
+			node_revive(fs, node);
 		/* The daemon must be able to give readers of a file with
 		 * several links a copy before it is rewritten in place. */
 		passthrough = st.st_nlink <= 1;
@@ -284,9 +265,8 @@ static int open_reader(struct fs *fs, fuse_req_t req, struct node *node,
 
 /* ---- writing in place ------------------------------------------------ */
 
-static int open_in_place(struct fs *fs, fuse_req_t req, struct node *node,
-			 int flags, enum file_class file_class,
-			 struct answer *a)
+int open_in_place(struct fs *fs, fuse_req_t req, struct node *node, int flags,
+		  enum file_class file_class, struct answer *a)
 {
 	struct stat st;
 	int r;
@@ -309,9 +289,8 @@ static int open_in_place(struct fs *fs, fuse_req_t req, struct node *node,
 
 /* ---- writing to a shadow --------------------------------------------- */
 
-static struct stage_request stage_request_of(fuse_req_t req, struct node *dir,
-					     const char *name,
-					     enum txn_kind kind)
+struct stage_request stage_request_of(fuse_req_t req, struct node *dir,
+				      const char *name, enum txn_kind kind)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 
@@ -353,8 +332,8 @@ int update_of(struct fs *fs, fuse_req_t req, struct node *node,
 
 /* O_TRUNC: a shadow of one's own. @node: the one that is replaced, or a live
  * shadow of a name that is not published. */
-static int replacement_of(struct fs *fs, fuse_req_t req, struct node *node,
-			  struct txn **ret_txn)
+int replacement_of(struct fs *fs, fuse_req_t req, struct node *node,
+		   struct txn **ret_txn)
 {
 	struct stage_request sr =
 		stage_request_of(req, node->parent, node->name, TXN_REPLACE);
@@ -468,8 +447,8 @@ static void redo_wait(struct fs *fs, struct node *node)
 		fs_wait(fs);
 }
 
-static void reply_answer(struct fs *fs, fuse_req_t req, struct answer *a,
-			 const struct fuse_entry_param *e)
+void reply_answer(struct fs *fs, fuse_req_t req, struct answer *a,
+		  const struct fuse_entry_param *e)
 {
 	/* The kernel may release @a->h before this returns. */
 	struct handle *h = a->h;
@@ -507,139 +486,4 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		reply_err(req, r);
 	else
 		reply_answer(fs, req, &a, NULL);
-}
-
-/* ---- creat ----------------------------------------------------------- */
-
-/* A file that is not staged appears at once. */
-static int create_in_place(struct fs *fs, fuse_req_t req, struct node *dir,
-			   const char *name, mode_t mode,
-			   enum file_class file_class, int flags,
-			   struct answer *a, struct fuse_entry_param *ret_e)
-{
-	const struct fuse_ctx *ctx = fuse_req_ctx(req);
-	int r, fd, dirfd = node_dirfd(fs, dir);
-
-	if (dirfd < 0)
-		return dirfd;
-	if (!dir_has_default_acl(dirfd))
-		mode &= ~ctx->umask;
-	creds_enter(ctx->uid, ctx->gid);
-	fd = openat(dirfd, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, mode);
-	r = fd < 0 ? -errno : 0;
-	creds_leave();
-	if (r < 0)
-		return r;
-	close(fd);
-	r = lookup(fs, req, dir, name, ret_e);
-	if (r < 0)
-		return r;
-	flags &= ~(O_TRUNC | O_EXCL);
-	if (wants_write(flags))
-		return open_in_place(fs, req, ino_node(fs, ret_e->ino), flags,
-				     file_class, a);
-	return open_reader(fs, req, ino_node(fs, ret_e->ino), flags, a);
-}
-
-static int create_shadow(struct fs *fs, fuse_req_t req, struct node *dir,
-			 const char *name, mode_t mode, int flags,
-			 struct answer *a, struct fuse_entry_param *ret_e)
-{
-	struct stage_request sr = stage_request_of(req, dir, name, TXN_NEW);
-	struct stat st;
-	struct txn *txn;
-	int r;
-
-	sr.mode = mode;
-	r = txn_stage(fs, &sr, &txn);
-	if (r < 0)
-		return r;
-	r = attach_txn(fs, req, txn, flags, a);
-	if (!r)
-		r = node_attr(fs, txn->node, &st);
-	if (r < 0) {
-		txn_reap(fs, txn);
-		return r;
-	}
-	fill_entry(fs, txn->node, &st, true, ret_e);
-	ret_e->attr_timeout = OPEN_ATTR_S; /* it is still empty */
-	return 0;
-}
-
-/* The name is taken by files that are not published (S7). */
-static int create_joining(struct fs *fs, fuse_req_t req, struct entry *entry,
-			  int flags, struct answer *a,
-			  struct fuse_entry_param *ret_e)
-{
-	struct txn *txn = entry->txns;
-	struct stat st;
-	int r;
-
-	while (txn && (!txn->ready || txn->fate != FATE_PUBLISH))
-		txn = txn->next;
-	if (!txn)
-		return -EEXIST;
-	r = wants_write(flags) ? attach_txn(fs, req, txn, flags, a)
-			       : open_reader(fs, req, txn->node, flags, a);
-	if (!r)
-		r = node_attr(fs, txn->node, &st);
-	if (!r)
-		fill_entry(fs, txn->node, &st, true, ret_e);
-	return r;
-}
-
-static int create(struct fs *fs, fuse_req_t req, struct node *dir,
-		  const char *name, mode_t mode, int flags, struct answer *a,
-		  struct fuse_entry_param *ret_e)
-{
-	enum file_class file_class;
-	struct entry *entry;
-	struct file_key key;
-	struct stat st;
-	int dirfd;
-
-	if (!strcmp(name, "/")) /* O_TMPFILE */
-		return create_shadow(fs, req, dir, NULL, mode, flags, a, ret_e);
-	if (name_is_reserved(fs, dir, name) || (dir->flags & NODE_CTL))
-		return -EPERM;
-	dirfd = node_dirfd(fs, dir);
-	if (dirfd < 0)
-		return dirfd;
-	/* It appeared since the kernel looked: let it look again. */
-	if (!key_stat(dirfd, name, &key, &st))
-		return (flags & O_EXCL) ? -EEXIST : -ESTALE;
-	entry = entry_find(fs, dir, name);
-	if (entry && (flags & O_EXCL))
-		return -EEXIST;
-	if (entry && !(flags & O_TRUNC))
-		return create_joining(fs, req, entry, flags, a, ret_e);
-	file_class = name_class(fs, dir, name);
-	if (key_stat(dirfd, "", &key, &st) == 0 && key.dev != fs->src_dev)
-		file_class = CLASS_DIRECT;
-	if (file_class == CLASS_DIRECT ||
-	    (file_class == CLASS_APPEND && (flags & O_APPEND)) ||
-	    (flags & O_ACCMODE) == O_RDONLY)
-		return create_in_place(fs, req, dir, name, mode, file_class,
-				       flags, a, ret_e);
-	return create_shadow(fs, req, dir, name, mode, flags, a, ret_e);
-}
-
-void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
-	       struct fuse_file_info *fi)
-{
-	struct fs *fs = req_fs(req);
-	struct fuse_entry_param e;
-	struct answer a = {0};
-	struct node *dir;
-	int r;
-
-	fs_lock(fs);
-	dir = ino_node(fs, parent);
-	entry_wait(fs, dir, name);
-	r = create(fs, req, dir, name, mode, fi->flags, &a, &e);
-	fs_unlock(fs);
-	if (r < 0)
-		reply_err(req, r);
-	else
-		reply_answer(fs, req, &a, &e);
 }

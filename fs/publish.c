@@ -118,12 +118,14 @@ static void drop_privs(struct txn *txn)
 	mode_t drop = S_ISUID;
 	struct stat st;
 
-	if (txn->kind == TXN_NEW || txn->meta_set)
+	if (txn->meta_set || fstat(fd, &st) < 0 ||
+	    (txn->kind == TXN_NEW && !st.st_size))
 		return;
-	(void)fremovexattr(fd, "security.capability");
-	if (txn->keeps_privs || fstat(fd, &st) < 0)
+	if (txn->kind != TXN_NEW)
+		(void)fremovexattr(fd, "security.capability");
+	if (txn->keeps_privs)
 		return;
-	if (st.st_mode & S_IXGRP)
+	if ((st.st_mode & S_IXGRP) || txn->outsider)
 		drop |= S_ISGID;
 	if (st.st_mode & drop)
 		(void)fchmod(fd, st.st_mode & 07777 & ~drop);
@@ -338,22 +340,25 @@ static void published(struct fs *fs, struct txn *txn,
 }
 
 /* Readers that the daemon serves keep the version they opened: give them a
- * copy of their own before the inode is rewritten. */
-static int detach_readers(struct fs *fs, struct opened *o, int target_fd)
+ * copy of their own before the inode is rewritten (drops). */
+static int detach_readers(struct fs *fs, const struct file_key *key,
+			  int target_fd)
 {
 	const struct atio_origin origin = {.path = ""};
 	struct atio_shadow *copy = NULL;
 	int r;
 
+	if (!opened_detach(fs, key, -1))
+		return 0;
 	fs_unlock(fs);
 	r = atio_shadow_update(fs->store, target_fd, &origin, &copy, NULL);
-	if (!r && dup3(atio_shadow_fd(copy), o->fd, O_CLOEXEC) < 0)
-		r = -errno;
-	if (copy)
-		(void)atio_shadow_discard(copy);
-	atio_shadow_free(copy);
 	fs_lock(fs);
-	return r;
+	if (r < 0)
+		return r;
+	(void)opened_detach(fs, key, atio_shadow_fd(copy));
+	(void)atio_shadow_discard(copy);
+	atio_shadow_free(copy);
+	return 0;
 }
 
 /* Rewrite the inode at the name from @shadow (drops). */
@@ -361,8 +366,8 @@ static int place_in_place(struct fs *fs, struct txn *txn,
 			  const struct target *t, struct atio_shadow *shadow,
 			  struct atio_error *err)
 {
-	struct node *node = node_find(fs, &t->key);
-	int r = 0, fd;
+	struct node *node;
+	int r, fd;
 
 	session_may_block(fs);
 	while (fs->redo.ino) /* one at a time: names may share the inode */
@@ -374,23 +379,15 @@ static int place_in_place(struct fs *fs, struct txn *txn,
 	if (fd < 0)
 		return atio_fail(err, errno, "open for rewriting in place");
 	fs->redo = t->key; /* opens of this inode wait (open_wait) */
-	if (node)
-		node_ref(node);
-	if (node && node->opened && node->opened->handles &&
-	    !node->opened->backing_id) {
-		node->opened->handles++;
-		r = detach_readers(fs, node->opened, fd);
-		opened_put(fs, node);
-	}
+	r = detach_readers(fs, &t->key, fd);
 	if (!r) {
 		fs_unlock(fs);
 		r = atio_shadow_redo(shadow, fd, err);
 		fs_lock(fs);
 	}
-	if (node) {
+	node = node_find(fs, &t->key);
+	if (node)
 		node_retire(fs, node);
-		node_unref(fs, node);
-	}
 	fs->redo.ino = 0;
 	pthread_cond_broadcast(&fs->settled);
 	close(fd);

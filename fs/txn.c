@@ -36,8 +36,7 @@ static struct txn *txn_new(struct fs *fs, const struct stage_request *sr)
 	txn->base_fd = -1;
 	txn->append_only = sr->kind == TXN_UPDATE;
 	txn->keeps_privs = true;
-	txn->unseen = fs->passthrough && !fs->disk_low;
-	txn->was_low = false;
+	txn->unseen = fs->passthrough && guard_has_room(fs);
 	txn->all_next = fs->txns;
 	if (fs->txns)
 		fs->txns->all_prev = txn;

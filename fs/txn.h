@@ -58,6 +58,7 @@ struct handle {
 	struct node *node;   /* holds a reference */
 	struct txn *txn;     /* when open for writing on a shadow, else NULL */
 	struct handle *next; /* of the same transaction */
+	struct ring all;     /* of fs->handles */
 	pid_t tid, tgid;     /* of the opener; tgid 0: not known */
 	int flags;           /* of open(2) */
 	int pidfd;           /* of the opener, where it may map; or -1 */
@@ -101,6 +102,7 @@ struct txn {
 	bool unseen;      /* passthrough: the daemon sees no failing write */
 	bool was_low;     /* the disk ran low while it was open */
 	bool keeps_privs; /* every writer may leave setuid bits alone */
+	bool outsider;    /* a writer is not of the file's group */
 };
 
 struct stage_request {

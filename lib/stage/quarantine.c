@@ -136,18 +136,11 @@ static void account(struct atio_store *store, uint64_t bytes)
 					   store->quarantine_max_age_s);
 }
 
-int atio_quarantine_keep(struct atio_store *store, const struct atio_keep *k,
-			 struct atio_error *err)
+static int keep(struct atio_store *store, const struct atio_keep *k, int fd,
+		const struct stat *st, struct atio_error *err)
 {
-	AUTO_CLOSE int fd = openat(store->stage_fd, k->name,
-				   O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
-	int r;
+	int r = write_description(store, k, st);
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return atio_fail(err, errno, "open the shadow: %s",
-				 strerror(errno));
-	r = write_description(store, k, &st);
 	if (r < 0)
 		return atio_fail(err, -r, "describe the item: %s",
 				 strerror(-r));
@@ -161,7 +154,35 @@ int atio_quarantine_keep(struct atio_store *store, const struct atio_keep *k,
 		return atio_fail(err, errno, "move to the quarantine: %s",
 				 strerror(errno));
 	ATIO_FAULT("quarantine.kept");
+	return 0;
+}
+
+int atio_quarantine_keep(struct atio_store *store, const struct atio_keep *k,
+			 struct atio_error *err)
+{
+	AUTO_CLOSE int fd = openat(store->stage_fd, k->name,
+				   O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct atio_error first = ATIO_ERROR_INIT;
+	struct stat st;
+	bool full;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return atio_fail(err, errno, "open the shadow: %s",
+				 strerror(errno));
+	r = keep(store, k, fd, &st, &first);
+	full = r == -ENOSPC || r == -EDQUOT;
+	if (r < 0 && !full)
+		return atio_fail(err, -r, "%s", first.text);
+	if (full) {
+		atio_reserve_release(store);
+		r = keep(store, k, fd, &st, err);
+		if (r < 0)
+			return r;
+	}
 	account(store, (uint64_t)st.st_size);
+	if (full)
+		atio_reserve_take(store);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The state directory: SOURCE/.atomicfs/{version,lock,stage/,quarantine/}.
+ * The state directory:
+ * SOURCE/.atomicfs/{version,lock,reserve,stage/,quarantine/}.
  */
 #include "stage/store.h"
 
@@ -17,6 +18,8 @@
 #define VERSION_TEXT             "1\n"
 #define DEFAULT_QUARANTINE_BYTES (1ull << 30)
 #define DEFAULT_QUARANTINE_AGE_S (30ull * 24 * 3600)
+/* A description, and the blocks of two directories. */
+#define RESERVE_BYTES (64 * 1024)
 
 void atio_free_cleanup(void *p)
 {
@@ -96,7 +99,7 @@ static int look_around(struct atio_store *store, struct atio_error *err)
 
 /* What was made by this open, to be undone if it fails. */
 struct made {
-	bool state, stage, quarantine, version, lock, journal;
+	bool state, stage, quarantine, version, lock, journal, reserve;
 };
 
 static int open_dir(int dirfd, const char *name, bool create, bool *made)
@@ -173,6 +176,8 @@ static void undo(struct atio_store *store, const struct made *made)
 {
 	if (made->journal)
 		(void)unlinkat(store->stage_fd, "journal", 0);
+	if (made->reserve)
+		(void)unlinkat(store->state_fd, "reserve", 0);
 	if (made->lock)
 		(void)unlinkat(store->state_fd, "lock", 0);
 	if (made->version)
@@ -219,6 +224,31 @@ static int open_parts(struct atio_store *store, bool create, struct made *made,
 	return 0;
 }
 
+void atio_reserve_release(struct atio_store *store)
+{
+	if (ftruncate(store->reserve_fd, 0) == 0 && store->durable)
+		(void)fsync(store->reserve_fd); /* else it is not free yet */
+}
+
+void atio_reserve_take(struct atio_store *store)
+{
+	(void)fallocate(store->reserve_fd, 0, 0, RESERVE_BYTES);
+}
+
+static int open_reserve(struct atio_store *store, struct made *made,
+			struct atio_error *err)
+{
+	made->reserve = faccessat(store->state_fd, "reserve", F_OK, 0) < 0;
+	store->reserve_fd =
+		openat(store->state_fd, "reserve",
+		       O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (store->reserve_fd < 0)
+		return atio_fail(err, errno, "open the reserve: %s",
+				 strerror(errno));
+	atio_reserve_take(store);
+	return 0;
+}
+
 static int open_all(struct atio_store *store, bool no_lock, struct made *made,
 		    struct atio_error *err)
 {
@@ -232,6 +262,8 @@ static int open_all(struct atio_store *store, bool no_lock, struct made *made,
 		r = open_parts(store, !no_lock, made, err);
 	if (!r && !no_lock)
 		r = look_around(store, err);
+	if (!r && !no_lock)
+		r = open_reserve(store, made, err);
 	if (!r && !no_lock) {
 		made->journal =
 			faccessat(store->stage_fd, "journal", F_OK, 0) < 0;
@@ -250,7 +282,7 @@ static struct atio_store *store_new(int srcfd,
 		return NULL;
 	store->src_fd = srcfd;
 	store->state_fd = store->stage_fd = store->quarantine_fd = -1;
-	store->lock_fd = store->journal_fd = -1;
+	store->lock_fd = store->journal_fd = store->reserve_fd = -1;
 	store->durable = opts->durable;
 	store->quarantine_max_bytes = opts->quarantine_max_bytes
 					      ? opts->quarantine_max_bytes
@@ -301,6 +333,7 @@ void atio_store_free(struct atio_store *store)
 	if (!store)
 		return;
 	close_fd(store->journal_fd);
+	close_fd(store->reserve_fd);
 	close_fd(store->quarantine_fd);
 	close_fd(store->stage_fd);
 	close_fd(store->lock_fd);

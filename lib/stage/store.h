@@ -29,7 +29,7 @@ void atio_free_cleanup(void *p);
 
 struct atio_store {
 	int src_fd; /* lent */
-	int state_fd, stage_fd, quarantine_fd, lock_fd;
+	int state_fd, stage_fd, quarantine_fd, lock_fd, reserve_fd;
 	bool durable;
 	bool can_clone;  /* FICLONE works */
 	bool fine_times; /* two writes never have the same ctime */
@@ -117,6 +117,13 @@ int atio_quarantine_keep(struct atio_store *store, const struct atio_keep *k,
 			 struct atio_error *err);
 int atio_quarantine_repair(struct atio_store *store);
 
+/* ---- store.c --------------------------------------------------------- */
+
 void atio_id_name(uint64_t id, char name[ID_MAX]);
+
+/* Room that is kept for the quarantine of a full disk: give it up, and take it
+ * again as far as that can be. */
+void atio_reserve_release(struct atio_store *store);
+void atio_reserve_take(struct atio_store *store);
 
 #endif

@@ -31,6 +31,8 @@ def test_no_stale_read(mount, compiled):
 @pytest.mark.parametrize("how", ["replace", "rename"])
 def test_no_torn_read(mount, compiled, how):
     """S1, S4, S6: 16 replace one file, 16 read it."""
+    # Who renames before the close may be renamed over before it (S15).
+    mount.allow_log("rolled back 'f': orphaned")
     n, said = counts(compiled("torn"), mount / "f", 16, 16, SECONDS * scale(),
                      how)
     assert n["torn"] == 0 and n["errors"] == 0, said
