@@ -57,9 +57,6 @@ static void dirsync_run(struct fs *fs, void *arg)
 {
 	struct dirsync *d = arg;
 
-	/* The kernel did not see the directory change. */
-	(void)fuse_lowlevel_notify_inval_inode(fs->se, node_ino(fs, d->dir), -1,
-					       0);
 	fs_lock(fs);
 	(void)dirsync_now(fs, d->dir);
 	node_unref(fs, d->dir);

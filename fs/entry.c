@@ -121,7 +121,7 @@ bool entry_pending(const struct entry *entry)
 	return txn;
 }
 
-bool entry_any_in(struct fs *fs, struct node *dir, bool pending_only)
+bool entry_any_in(struct fs *fs, const struct node *dir, bool pending_only)
 {
 	for (struct txn *txn = fs->txns; txn; txn = txn->all_next)
 		if (txn->entry && txn->entry->dir == dir &&

@@ -35,7 +35,7 @@ void entry_remove(struct fs *fs, struct txn *txn);
 
 bool entry_pending(const struct entry *entry);
 /* Whether names in @dir are taken by unpublished files, or are pending. */
-bool entry_any_in(struct fs *fs, struct node *dir, bool pending_only);
+bool entry_any_in(struct fs *fs, const struct node *dir, bool pending_only);
 
 /* The newest shadow of @entry that the process of @tid has open for writing.
  * @tgid: that process, 0 while not known (filled in when it was needed). */

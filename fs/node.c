@@ -26,6 +26,14 @@ static size_t key_hash(const struct file_key *key)
 int key_stat(int dirfd, const char *name, struct file_key *ret_key,
 	     struct stat *ret_st)
 {
+	uint64_t flags;
+
+	return key_statx(dirfd, name, ret_key, ret_st, &flags);
+}
+
+int key_statx(int dirfd, const char *name, struct file_key *ret_key,
+	      struct stat *ret_st, uint64_t *ret_flags)
+{
 	struct statx sx;
 
 	if (statx(dirfd, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW,
@@ -46,6 +54,7 @@ int key_stat(int dirfd, const char *name, struct file_key *ret_key,
 		.st_mtim = {sx.stx_mtime.tv_sec, sx.stx_mtime.tv_nsec},
 		.st_ctim = {sx.stx_ctime.tv_sec, sx.stx_ctime.tv_nsec},
 	};
+	*ret_flags = sx.stx_attributes;
 	*ret_key = (struct file_key){.dev = ret_st->st_dev, .ino = sx.stx_ino};
 	if (sx.stx_mask & STATX_BTIME)
 		ret_key->birth = (uint64_t)sx.stx_btime.tv_sec * 1000000000u +

@@ -81,6 +81,9 @@ void node_table_done(struct fs *fs);
 /* statx of @name in @dirfd ("" for @dirfd itself), not following links. */
 int key_stat(int dirfd, const char *name, struct file_key *ret_key,
 	     struct stat *ret_st);
+/* ... and its STATX_ATTR_ flags (statx(2)). */
+int key_statx(int dirfd, const char *name, struct file_key *ret_key,
+	      struct stat *ret_st, uint64_t *ret_flags);
 
 /* Find the node of @key or make one, last seen as @name in @parent (both may
  * be NULL).  NULL: no memory.  No reference is taken. */

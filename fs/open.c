@@ -79,10 +79,24 @@ bool opened_detach(struct fs *fs, const struct file_key *key, int fd)
 	return found;
 }
 
-/* A file that was opened for reading is now written, too. */
-static int make_writable(struct fs *fs, struct node *node, struct opened *o)
+/* A file that may only be appended to (chattr(1)) opens for nothing else. */
+static int open_backing(struct fs *fs, struct node *node, int flags)
 {
-	int fd = node_open(fs, node, O_RDWR);
+	int r;
+
+	if (!wants_write(flags))
+		return node_open(fs, node, O_RDONLY | O_NONBLOCK);
+	r = node_open(fs, node, O_RDWR | O_NONBLOCK);
+	if (r == -EPERM && (flags & O_APPEND) && !(flags & O_TRUNC))
+		r = node_open(fs, node, O_RDWR | O_APPEND | O_NONBLOCK);
+	return r;
+}
+
+/* A file that was opened for reading is now written, too. */
+static int make_writable(struct fs *fs, struct node *node, struct opened *o,
+			 int flags)
+{
+	int fd = open_backing(fs, node, flags);
 
 	if (fd < 0)
 		return fd;
@@ -97,7 +111,7 @@ static int make_writable(struct fs *fs, struct node *node, struct opened *o)
 	return 0;
 }
 
-static int opened_new(struct fs *fs, struct node *node, bool want_write,
+static int opened_new(struct fs *fs, struct node *node, int flags,
 		      struct opened **ret_opened)
 {
 	struct opened *o = calloc(1, sizeof(*o));
@@ -106,13 +120,12 @@ static int opened_new(struct fs *fs, struct node *node, bool want_write,
 	if (!o)
 		return -ENOMEM;
 	o->node = node;
-	o->writable = want_write;
+	o->writable = wants_write(flags);
 	if (node->txn)
 		r = fcntl(atio_shadow_fd(node->txn->shadow), F_DUPFD_CLOEXEC,
 			  3);
 	else
-		r = node_open(fs, node,
-			      (want_write ? O_RDWR : O_RDONLY) | O_NONBLOCK);
+		r = open_backing(fs, node, flags);
 	if (r < 0) {
 		r = node->txn ? -errno : r;
 		free(o);
@@ -145,9 +158,8 @@ static int32_t backing_id_of(struct fs *fs, const struct opened *o)
 	return id;
 }
 
-int opened_get(struct fs *fs, struct node *node, bool want_write,
-	       bool passthrough, enum file_class file_class,
-	       struct opened **ret_opened)
+int opened_get(struct fs *fs, struct node *node, int flags, bool passthrough,
+	       enum file_class file_class, struct opened **ret_opened)
 {
 	struct opened *o = node->opened;
 	int32_t id;
@@ -162,13 +174,13 @@ int opened_get(struct fs *fs, struct node *node, bool want_write,
 		}
 	}
 	if (!o) {
-		r = opened_new(fs, node, want_write, &o);
+		r = opened_new(fs, node, flags, &o);
 		if (r < 0)
 			return r;
 		o->file_class = file_class;
 	}
-	if (want_write && !o->writable) {
-		r = make_writable(fs, node, o);
+	if (wants_write(flags) && !o->writable) {
+		r = make_writable(fs, node, o, flags);
 		if (r < 0) {
 			if (!o->handles)
 				opened_free(fs, o);

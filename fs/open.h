@@ -13,6 +13,8 @@
 #ifndef FS_OPEN_H
 #define FS_OPEN_H
 
+#include <fcntl.h>
+
 #include "fs.h"
 #include "txn.h"
 
@@ -30,12 +32,15 @@ struct opened {
 	struct ring idle; /* of fs->idle, the oldest first */
 };
 
-/* Open @node for @h and fill the answer. @want_write: the backing file is to
- * be writable.  @passthrough false: the daemon serves it. -EBUSY: it is open in
- * a way that excludes this one. */
-int opened_get(struct fs *fs, struct node *node, bool want_write,
-	       bool passthrough, enum file_class file_class,
-	       struct opened **ret_opened);
+static inline bool wants_write(int flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+}
+
+/* Open @node as open(2)'s @flags say; opened_put ends it.  @passthrough false:
+ * the daemon serves it. */
+int opened_get(struct fs *fs, struct node *node, int flags, bool passthrough,
+	       enum file_class file_class, struct opened **ret_opened);
 void opened_put(struct fs *fs, struct node *node);
 
 /* The backing file of a handle; stays as long as the handle. */

@@ -26,8 +26,8 @@ int node_attr(struct fs *fs, struct node *node, struct stat *ret_st)
 		return ctl_stat(fs, node, ret_st);
 	r = node_stat(fs, node, ret_st);
 	/* Programs compare the inode they write with the one they found. */
-	if (!r && node->txn && node->txn->base.ino)
-		ret_st->st_ino = node->txn->base.ino;
+	if (!r && node->txn && node->txn->shown_ino)
+		ret_st->st_ino = node->txn->shown_ino;
 	/* A shadow's only name is in the stage: its program shall see those
 	 * that it will have. */
 	if (!r && node->txn && !node->txn->entry)
@@ -42,10 +42,14 @@ double attr_timeout(struct fs *fs, const struct node *node,
 {
 	/* Shadows and files written in place change behind the kernel's back;
 	 * one with several links by a commit through another name. */
-	if (node->txn || (node->flags & NODE_IN_PLACE) ||
-	    !node_is_current(node))
-		return node == &fs->root ? fs->opts->entry_timeout_s : 0;
+	if (node != &fs->root && (node->txn || (node->flags & NODE_IN_PLACE) ||
+				  !node_is_current(node)))
+		return 0;
 	if (S_ISREG(st->st_mode) && st->st_nlink > 1)
+		return 0;
+	/* The kernel does not see a file appear when it is published. */
+	if (node->type == S_IFDIR && fs->n_txns &&
+	    entry_any_in(fs, node, false))
 		return 0;
 	return fs->opts->entry_timeout_s;
 }
@@ -60,7 +64,9 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	fs_lock(fs);
 	node = ino_node(fs, ino);
-	if (node->type == S_IFREG && node->parent && node->name)
+	if (node->type == S_IFDIR)
+		dir_wait(fs, node);
+	else if (node->type == S_IFREG && node->parent && node->name)
 		entry_wait(fs, node->parent, node->name);
 	(void)key_wait(fs, &node->key);
 	r = node_attr(fs, node, &st);
@@ -237,6 +243,8 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 	node = ino_node(fs, ino);
 	if (ctl_contains(node))
 		r = -EPERM;
+	else if (node->type == S_IFDIR)
+		dir_wait(fs, node); /* a commit in it moves its times */
 	else if (node->parent && node->name)
 		entry_wait(fs, node->parent, node->name);
 	if (!r && (to_set & FUSE_SET_ATTR_SIZE))

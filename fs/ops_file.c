@@ -62,6 +62,11 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	fuse_reply_data(req, &v, FUSE_BUF_SPLICE_MOVE);
 }
 
+static bool ran_full(int r)
+{
+	return r == -ENOSPC || r == -EDQUOT || r == -EIO;
+}
+
 /* A write that failed: what the shadow holds is not what the program meant,
  * even if it does not look (S19). */
 static void write_failed(struct fs *fs, struct handle *h, int error)
@@ -182,6 +187,8 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off,
 	session_may_block(req_fs(req));
 	if (fallocate(handle_fd(h), mode, off, len) < 0)
 		r = -errno;
+	if (ran_full(r)) /* it may have got half of it */
+		write_failed(fs, h, -r);
 	fs_lock(fs);
 	if (h->txn) {
 		h->txn->append_only = false;
@@ -221,7 +228,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 			    &off_out, len, (unsigned)flags);
 	if (n < 0) {
 		n = -errno;
-		if (n == -ENOSPC || n == -EDQUOT || n == -EIO)
+		if (ran_full((int)n))
 			write_failed(fs, h, (int)-n);
 		reply_err(req, (int)n);
 		return;

@@ -76,8 +76,7 @@ static int attach(struct fs *fs, fuse_req_t req, struct node *node, int flags,
 		return -ENOMEM;
 	ring_add(&fs->handles, &h->all);
 	fs->n_handles++;
-	r = opened_get(fs, node, wants_write(flags), passthrough, file_class,
-		       &o);
+	r = opened_get(fs, node, flags, passthrough, file_class, &o);
 	if (r < 0) {
 		handle_free(fs, h);
 		return r;
@@ -437,6 +436,9 @@ static int open_writer(struct fs *fs, fuse_req_t req, struct node *node,
 	}
 	r = (flags & O_TRUNC) ? replacement_of(fs, req, node, &txn)
 			      : update_of(fs, req, node, &txn);
+	if (r == -EPERM && (flags & O_APPEND) && !(flags & O_TRUNC))
+		/* It may not be replaced, but perhaps appended to. */
+		return open_in_place(fs, req, node, flags, CLASS_APPEND, a);
 	return r < 0 ? r : redirect(fs, tid, txn);
 }
 

@@ -7,8 +7,6 @@
 #ifndef FS_OPS_OPEN_H
 #define FS_OPS_OPEN_H
 
-#include <fcntl.h>
-
 #include "ops.h"
 
 /* What an open is answered with. */
@@ -17,11 +15,6 @@ struct answer {
 	int32_t backing_id;
 	bool keep_cache, no_flush, direct_io;
 };
-
-static inline bool wants_write(int flags)
-{
-	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
-}
 
 /* Whether the caller is in group @gid, supplementary ones included. */
 bool is_in_group(fuse_req_t req, gid_t gid);

@@ -92,7 +92,7 @@ static void rollback(struct fs *fs, struct txn *txn)
 		.command = txn->command,
 		.error = txn->error,
 	};
-	char path[PATH_MAX], id[32] = "", text[96];
+	char path[PATH_MAX], id[32] = "", text[512];
 	int r;
 
 	node_path(txn->node->parent, txn->node->name, path, sizeof(path));
@@ -103,7 +103,12 @@ static void rollback(struct fs *fs, struct txn *txn)
 	fs_unlock(fs);
 	r = atio_shadow_quarantine(txn->shadow, &why, id, &err);
 	fs_lock(fs);
-	if (r < 0) {
+	if (r == -EFBIG) {
+		snprintf(text, sizeof(text), "%s (pid %d, %s): not kept: %s",
+			 why.reason, (int)txn->pid, txn->command, err.text);
+		log_failure("rolled back", path, txn->error,
+			    atio_shadow_id(txn->shadow), text);
+	} else if (r < 0) {
 		log_failure("quarantine", path, -r, atio_shadow_id(txn->shadow),
 			    err.text);
 	} else if (r > 0) {

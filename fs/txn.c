@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/stat.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -168,6 +169,7 @@ static int base_open(struct fs *fs, const struct stage_request *sr,
 		     struct txn *txn, struct stat *ret_st)
 {
 	int r, fd, dirfd = node_dirfd(fs, sr->dir);
+	uint64_t flags;
 
 	if (dirfd < 0)
 		return dirfd;
@@ -175,13 +177,17 @@ static int base_open(struct fs *fs, const struct stage_request *sr,
 		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	r = key_stat(fd, "", &txn->base, ret_st);
+	r = key_statx(fd, "", &txn->base, ret_st, &flags);
 	if (!r && !S_ISREG(ret_st->st_mode))
 		r = -ESTALE;
+	/* chattr(1) forbids the rename, so it has to forbid the open. */
+	if (!r && (flags & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)))
+		r = -EPERM;
 	if (r < 0) {
 		close(fd);
 		return r;
 	}
+	txn->shown_ino = ret_st->st_ino;
 	txn->base_ctime = ret_st->st_ctim;
 	txn->base_nlink = ret_st->st_nlink;
 	txn->tail = ret_st->st_size;

@@ -76,6 +76,7 @@ struct txn {
 	struct handle *handles;       /* open for writing */
 	struct file_key base; /* version it began with or published; ino 0: none
 			       */
+	ino_t shown_ino; /* of the version it began with, for its writers */
 	struct timespec base_ctime;
 	nlink_t base_nlink;
 	int base_fd;           /* of that version, or -1 */
@@ -189,8 +190,7 @@ void txn_settle_all(struct fs *fs, bool closed);
 
 /* ---- dirsync.c ------------------------------------------------------- */
 
-/* Sync @dir soon, in the background, once for all the commits of that time,
- * and tell the kernel that it changed. */
+/* Sync @dir soon, in the background, once for all the commits of that time. */
 void dirsync_queue(struct fs *fs, struct node *dir);
 /* Start those that are due, or all (keeper).  Returns after how many
  * milliseconds to look again, 0 when none waits. */

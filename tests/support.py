@@ -102,7 +102,6 @@ class Daemon:
             self.kill()
         else:
             self.stop()
-        self.log.close()
 
 
 def stage_left(source):

@@ -102,8 +102,9 @@ static int write_description(struct atio_store *store,
 	if (fd < 0) {
 		r = -errno;
 	} else {
+		errno = 0;
 		if (json_dumpfd(j, fd, JSON_INDENT(2)) < 0)
-			r = -EIO;
+			r = errno ? -errno : -EIO;
 		close(fd);
 		if (!r && renameat(store->quarantine_fd, tmp,
 				   store->quarantine_fd, name) < 0)

@@ -449,6 +449,12 @@ int atio_shadow_quarantine(struct atio_shadow *shadow,
 		return atio_fail(err, errno, "stat");
 	if (st.st_size == 0)
 		return atio_shadow_discard(shadow);
+	if ((uint64_t)st.st_size > shadow->store->quarantine_max_bytes) {
+		r = atio_shadow_discard(shadow);
+		return r < 0 ? r
+			     : atio_fail(err, EFBIG,
+					 "larger than the quarantine may be");
+	}
 	r = atio_quarantine_keep(shadow->store, &keep, err);
 	if (r < 0)
 		return r;

@@ -106,7 +106,7 @@ def small(request, tmp_path):
             assert daemon.alive, daemon.errors()
             yield source, mount
         assert (source / "file").read_bytes() == OLD
-        assert stage_left(source) == []
+        assert stage_left(source) == [], daemon.errors()
 
 
 def overwrite(command, file, big=""):
@@ -224,7 +224,7 @@ def limited(request, tmp_path):
             assert daemon.alive, daemon.errors()
             yield source, mount
         assert (source / "file").read_bytes() == OLD
-        assert stage_left(source) == []
+        assert stage_left(source) == [], daemon.errors()
 
 
 def test_quota(limited, big):

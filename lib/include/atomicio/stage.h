@@ -189,8 +189,9 @@ struct atio_rollback {
 /* Keep the shadow's file in the quarantine with what is known about it, or
  * delete it when it holds no data.  The shadow is over.
  * Returns 1 when it was kept (its id in @ret_id, room for 32, may be NULL),
- * 0 when it was empty, or -errno: then the file is still in the stage and
- * recovery will find it. */
+ * 0 when it was empty, -EFBIG when it was larger than the whole quarantine may
+ * be and was deleted, or another -errno: then the file is still in the stage
+ * and recovery will find it. */
 int atio_shadow_quarantine(struct atio_shadow *shadow,
 			   const struct atio_rollback *why, char *ret_id,
 			   struct atio_error *err);
