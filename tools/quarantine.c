@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "quarantine.h"
 #include "text.h"
@@ -225,24 +226,44 @@ static void put_item(const struct atio_quarantined *q)
 	       (unsigned)q->owner, (unsigned)q->group);
 }
 
+static int write_out(const char *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t w = write(STDOUT_FILENO, p, n);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0) {
+			complain("cannot write the output: %s",
+				 strerror(errno));
+			return EXIT_FAILED;
+		}
+		p += w;
+		n -= (size_t)w;
+	}
+	return EXIT_OK;
+}
+
 static int put_content(int dirfd, const char *id)
 {
 	AUTO_FREE char *buf = malloc(COPY_BYTES);
 	AUTO_CLOSE int fd = atio_quarantine_open(dirfd, id);
+	int code = EXIT_OK;
 	ssize_t n = 1;
 
 	if (!buf || fd < 0) {
 		complain("item '%s': %s", id, strerror(fd < 0 ? -fd : ENOMEM));
 		return EXIT_FAILED;
 	}
-	while (n > 0) {
+	while (n > 0 && !code) {
 		n = read(fd, buf, COPY_BYTES);
-		if (n > 0 && fwrite(buf, 1, (size_t)n, stdout) < (size_t)n)
-			return EXIT_FAILED; /* main says why */
+		if (n < 0) {
+			complain("read item '%s': %s", id, strerror(errno));
+			return EXIT_FAILED;
+		}
+		code = write_out(buf, (size_t)n);
 	}
-	if (n < 0)
-		complain("read item '%s': %s", id, strerror(errno));
-	return n < 0 ? EXIT_FAILED : EXIT_OK;
+	return code;
 }
 
 static int show_main(int argc, char **argv)

@@ -219,8 +219,8 @@ static int restore_in_mount(const struct job *job)
 
 /* ---- in a source ----------------------------------------------------- */
 
-static int commit(const struct job *job, struct atio_store *store,
-		  struct atio_shadow *shadow, struct atio_error *err)
+static int commit(const struct job *job, struct atio_shadow *shadow,
+		  struct atio_error *err)
 {
 	int fd = atio_shadow_fd(shadow), r;
 
@@ -234,9 +234,21 @@ static int commit(const struct job *job, struct atio_store *store,
 		r = atio_shadow_commit(shadow, job->dir, job->name,
 				       job->replace ? 0 : ATIO_COMMIT_NOREPLACE,
 				       err);
-	if (!r)
-		r = atio_dir_sync(store, job->dir);
 	return r;
+}
+
+static int sync_dir(const struct job *job, struct atio_store *store,
+		    struct atio_error *err)
+{
+	AUTO_CLOSE int fd =
+		openat(job->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : atio_dir_sync(store, fd);
+
+	return r < 0 ? atio_fail(err, -r,
+				 "it is there, but its directory cannot be "
+				 "flushed to the disk: %s",
+				 strerror(-r))
+		     : 0;
 }
 
 static int restore_by_store(const struct job *job, struct atio_store *store,
@@ -260,11 +272,11 @@ static int restore_by_store(const struct job *job, struct atio_store *store,
 		r = atio_shadow_update(store, job->from, &origin, &shadow, err);
 	if (r < 0)
 		return r;
-	r = commit(job, store, shadow, err);
+	r = commit(job, shadow, err);
 	if (r < 0)
 		(void)atio_shadow_discard(shadow);
 	atio_shadow_free(shadow);
-	return r;
+	return r < 0 ? r : sync_dir(job, store, err);
 }
 
 static int restore_in_source(const struct job *job, struct atio_error *err)

@@ -206,7 +206,7 @@ static void render(const json_t *j)
 	label("options");
 	put_members(json_object_get(j, "options"), '=', " ");
 	label("open");
-	printf("%" PRIu64 " transactions, %" PRIu64 " files\n",
+	printf("transactions %" PRIu64 ", files %" PRIu64 "\n",
 	       number(json_object_get(j, "shadows")),
 	       number(json_object_get(j, "open_handles")));
 	label("transactions");
