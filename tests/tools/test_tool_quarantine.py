@@ -4,7 +4,8 @@ import os
 import time
 
 import pytest
-from cli import atomicio, call, copied_tool, from_json, ids, refused, roll_back
+from cli import (atomicio, call, copied_tool, drops_in_mount, from_json, ids,
+                 refused, roll_back)
 
 DATA = bytes(range(256)) * 600 + b"end"
 
@@ -171,6 +172,7 @@ def test_show_unknown(mount, name):
         refused("quarantine", "show", "-C", mount.mnt, name, *flags)
 
 
+@drops_in_mount
 def test_damaged(mount):
     """A description that cannot be read: said so, and hides no other; it can
     be dropped."""
@@ -186,6 +188,7 @@ def test_damaged(mount):
 
 # ---- drop ----------------------------------------------------------------
 
+@drops_in_mount
 def test_drop(mount):
     one, two, three = (roll_back(mount, name, b"x") for name in "abc")
     atomicio("quarantine", "drop", "-C", mount.mnt, two)
@@ -194,6 +197,7 @@ def test_drop(mount):
     assert os.listdir(mount.src / ".atomicfs/quarantine") == []
 
 
+@drops_in_mount
 def test_drop_unknown(mount):
     """The others go all the same."""
     one, two = (roll_back(mount, name, b"x") for name in "ab")
@@ -202,6 +206,7 @@ def test_drop_unknown(mount):
     assert ids(mount) == []
 
 
+@drops_in_mount
 def test_drop_all(mount):
     for name in "abc":
         roll_back(mount, name, b"x")

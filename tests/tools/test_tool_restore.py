@@ -5,7 +5,7 @@ import os
 import stat
 
 import pytest
-from cli import atomicio, call, ids, refused, roll_back
+from cli import atomicio, call, drops_in_mount, ids, refused, roll_back
 from harness.tools import tree
 
 root_only = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
@@ -40,7 +40,7 @@ def ids_of(mount):
     return sorted(n for n in names if not n.endswith(".json"))
 
 
-@pytest.fixture(params=["mount", "source"])
+@pytest.fixture(params=[pytest.param("mount", marks=drops_in_mount), "source"])
 def place(mount, request):
     """place(how, ...) prepares items; what follows happens in the place."""
     def settle():
@@ -216,6 +216,7 @@ def test_unknown_item(mount, place):
 
 # ---- whole or not at all -------------------------------------------------
 
+@drops_in_mount
 def test_readers_keep_theirs(mount, peer):
     """S1: a restore is a version as any other."""
     (mount / "f").write_bytes(b"old")

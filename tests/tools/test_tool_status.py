@@ -29,6 +29,7 @@ def all_mounts(source):
 
 
 def test_text(mount, io):
+    """S30: which path is in use, and why; and the rest."""
     fd = os.open(mount / "f", os.O_WRONLY | os.O_CREAT)
     os.write(fd, b"x")
     text = atomicio("status", mount.mnt)
