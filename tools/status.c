@@ -66,11 +66,20 @@ static int ask_path(const char *path, json_t **ret_j, struct atio_error *err)
 	return r;
 }
 
+/* Something else may have been mounted over it. */
+static bool is_place(const struct place *place, const struct mount *mount)
+{
+	struct stat st;
+
+	return place->kind == PLACE_MOUNT && !fstat(place->root_fd, &st) &&
+	       st.st_dev == mount->dev;
+}
+
 static int ask_mount(const struct mount *mount, json_t **ret_j,
 		     struct atio_error *err)
 {
-	struct place place;
-	struct stat st;
+	struct atio_error first = ATIO_ERROR_INIT;
+	struct place place = {.root_fd = -1};
 	int r;
 
 	if (!mount->whole)
@@ -78,15 +87,14 @@ static int ask_mount(const struct mount *mount, json_t **ret_j,
 				 "%s: only a part of a mount, whose root is "
 				 "not to be seen here",
 				 mount->path);
-	r = place_find(mount->path, &place, err);
-	if (r < 0)
-		return r;
-	if (place.kind != PLACE_MOUNT || fstat(place.root_fd, &st) < 0 ||
-	    st.st_dev != mount->dev)
+	r = place_find(mount->path, &place, &first);
+	if (r < 0 && r != -ENOENT)
+		return atio_fail(err, -r, "%s", first.text);
+	if (!r && is_place(&place, mount))
+		r = ask(&place, ret_j, err);
+	else
 		r = atio_fail(err, ENOENT, "%s: hidden under another mount",
 			      mount->path);
-	else
-		r = ask(&place, ret_j, err);
 	place_done(&place);
 	return r;
 }

@@ -214,6 +214,22 @@ def test_unknown_item(mount, place):
     assert "no item" in here.refused("../lock")
 
 
+@drops_in_mount
+def test_name_taken(mount, peer):
+    """S7: by a file that is not published yet.  Nothing is left of the
+    attempt."""
+    name = roll_back(mount, "f", b"x")
+    fd = peer.open(mount / "f", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    peer.write(fd, b"theirs")
+    said = refused("quarantine", "restore", "-C", mount.mnt, name)
+    assert "--force" in said
+    assert ids_of(mount) == [name]
+    assert os.listdir(mount.mnt) == []
+    peer.close(fd)
+    assert (mount / "f").read_bytes() == b"theirs"
+    assert os.listdir(mount.mnt) == ["f"]
+
+
 # ---- whole or not at all -------------------------------------------------
 
 @drops_in_mount

@@ -103,6 +103,34 @@ def test_bound_elsewhere(mount, tmp_path):
         unmount(tmp_path / "all")
 
 
+@root_only
+def test_hidden(mount, daemon, tmp_path):
+    """Of mounts at one place, the newest answers."""
+    source = tmp_path / "source"
+    source.mkdir()
+    subprocess.run([daemon, source, mount.mnt], check=True)
+    try:
+        assert len(all_mounts(source)) == 1
+        assert all_mounts(mount.src) == []
+        hidden = f"atomicio: {mount.mnt}: hidden under another mount\n"
+        assert hidden in call("status").stderr
+    finally:
+        subprocess.run(["umount", mount.mnt], check=True)
+    assert len(all_mounts(mount.src)) == 1
+
+
+@root_only
+def test_hidden_by_another_kind(mount):
+    subprocess.run(["mount", "-t", "tmpfs", "none", mount.mnt], check=True)
+    try:
+        assert all_mounts(mount.src) == []
+        hidden = f"atomicio: {mount.mnt}: hidden under another mount\n"
+        assert hidden in call("status").stderr
+    finally:
+        subprocess.run(["umount", mount.mnt], check=True)
+    assert len(all_mounts(mount.src)) == 1
+
+
 @pytest.fixture
 def oddly_named(tmp_path, daemon):
     """A mount whose path has everything that mountinfo escapes."""
