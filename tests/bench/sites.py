@@ -121,8 +121,9 @@ class Peer:
 
 def file_system(path):
     """Type of the file system @path lies on."""
-    return subprocess.run(["findmnt", "-no", "FSTYPE", "-T", path], check=True,
-                          stdout=subprocess.PIPE, text=True).stdout.strip()
+    said = subprocess.run(["findmnt", "-no", "FSTYPE", "-T", path], check=True,
+                          stdout=subprocess.PIPE, text=True).stdout
+    return said.split()[-1]  # the topmost of several
 
 
 def free_bytes(path):
