@@ -6,7 +6,7 @@ import platform
 import re
 from pathlib import Path
 
-from bench.sites import file_system
+from bench.sites import file_system, lacks_journal
 
 
 def cpu_model():
@@ -15,10 +15,18 @@ def cpu_model():
     return found.group(1) if found else platform.machine()
 
 
-def machine(directory):
+def described(directory):
+    return (file_system(directory)
+            + (" without a journal" if lacks_journal(directory) else ""))
+
+
+def machine(directory, disk):
+    """@directory lies on an image on @disk, or is there itself."""
+    kind = described(directory)
+    if os.stat(directory).st_dev != os.stat(disk).st_dev:
+        kind += f" in a loop image on {described(disk)}"
     return {"cpu": cpu_model(), "cores": os.cpu_count(),
-            "kernel": platform.release(),
-            "file_system": file_system(directory),
+            "kernel": platform.release(), "file_system": kind,
             "load": os.getloadavg()[0]}
 
 

@@ -52,7 +52,8 @@ class Result:
 
     @property
     def ratio(self):
-        return self.value / self.base if self.base else None
+        """As it is shown, so that what is shown is what is judged."""
+        return round(self.value / self.base, 2) if self.base else None
 
     def median(self, name):
         return statistics.median(self.runs[name]) if name in self.runs else None

@@ -5,12 +5,14 @@ Every site has a directory of its own on the same file system, and `dir`, where
 programs work.  Every daemon is told to end when this process is gone, however
 that came about; so its mount ends too.
 """
+import contextlib
 import os
 import shutil
 import subprocess
 import time
 from pathlib import Path
 
+from harness.loop import loop_mount, make_image
 from harness.mount import Mount, mountinfo, unmount
 
 READY_SECONDS = 20
@@ -126,6 +128,35 @@ def file_system(path):
     return said.split()[-1]  # the topmost of several
 
 
+def lacks_journal(path):
+    """ext4 can be without: then fsync is cheap, and new inodes are dear when
+    many were deleted just before, as it does not use them again soon."""
+    dev = os.stat(path).st_dev
+    link = f"/sys/dev/block/{os.major(dev)}:{os.minor(dev)}"
+    options = Path("/proc/fs/ext4", Path(link).resolve().name, "options")
+    return options.exists() and "data=" not in options.read_text()
+
+
 def free_bytes(path):
     st = os.statvfs(path)
     return st.f_bavail * st.f_frsize
+
+
+# ---- a file system of one's own ----------------------------------------------
+
+IMAGE_BYTES = 12 << 30
+# How to make it, and how to mount it: without work in the background.
+KINDS = {"ext4": (["mkfs.ext4", "-q", "-F"], "noinit_itable"),
+         "xfs": (["mkfs.xfs", "-q"], ""),
+         "btrfs": (["mkfs.btrfs", "-q"], "")}
+
+
+@contextlib.contextmanager
+def image(base, kind):
+    """A fresh file system in a sparse file, mounted: where it is."""
+    if os.getuid() != 0:
+        raise BenchError("an image needs root, for a loop mount")
+    mkfs, options = KINDS[kind]
+    made = make_image(base / "image", IMAGE_BYTES, *mkfs)
+    with loop_mount(made, base / kind, options) as directory:
+        yield directory
