@@ -35,7 +35,8 @@ enum file_class name_class(struct fs *fs, struct node *dir, const char *name)
 	    node_path(dir, name, path, sizeof(path)) >= 0)
 		full = path;
 	c = policy_class(fs->policy, name, full);
-	if (c != CLASS_ATOMIC || !policy_sqlite(fs->policy))
+	if (c != CLASS_ATOMIC || !policy_sqlite(fs->policy) ||
+	    policy_ruled(fs->policy, name, full))
 		return c;
 	dirfd = node_dirfd(fs, dir);
 	if (dirfd < 0)
@@ -52,9 +53,14 @@ enum file_class name_class(struct fs *fs, struct node *dir, const char *name)
 
 enum file_class node_class(struct fs *fs, struct node *node)
 {
-	/* Decided by the first that writes, while nobody else does. */
+	/* Decided by the open that found nobody else on it.  Who would replace
+	 * a file that others write in place would take it from them. */
 	if (node->opened && node->opened->handles && node->opened->writable)
-		return node->opened->file_class;
+		return CLASS_DIRECT;
+	if (fs->n_txns && ((node->parent && node->name &&
+			    entry_find(fs, node->parent, node->name)) ||
+			   update_of_inode(fs, &node->key)))
+		return CLASS_ATOMIC;
 	if (node->key.dev != fs->src_dev || !node->name || !node->parent)
 		return CLASS_DIRECT; /* a nested mount; a file without a name
 				      */

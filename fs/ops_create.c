@@ -176,7 +176,7 @@ static int create(struct fs *fs, fuse_req_t req, struct node *dir,
 		return -EEXIST;
 	if (entry && !(flags & O_TRUNC))
 		return create_joining(fs, req, entry, flags, a, ret_e);
-	file_class = name_class(fs, dir, name);
+	file_class = entry ? CLASS_ATOMIC : name_class(fs, dir, name);
 	if (key_stat(dirfd, "", &key, &st) == 0 && key.dev != fs->src_dev)
 		file_class = CLASS_DIRECT;
 	if (file_class == CLASS_DIRECT ||

@@ -251,6 +251,9 @@ int open_reader(struct fs *fs, fuse_req_t req, struct node *node, int flags,
 		/* The daemon must be able to give readers of a file with
 		 * several links a copy before it is rewritten in place. */
 		passthrough = st.st_nlink <= 1;
+		if (!passthrough &&
+		    atio_store_is_unfinished(fs->store, key.ino))
+			return -EIO;
 	}
 	r = attach(fs, req, node, flags, passthrough, CLASS_ATOMIC, a);
 	if (r < 0)

@@ -77,14 +77,12 @@ static int check_conflict(struct fs *fs, struct txn *txn,
 	bool replaced =
 		t->exists && txn->base.ino && !key_equal(&t->key, &txn->base);
 
-	if (txn->kind != TXN_UPDATE || fs->opts->conflict_last)
+	if (txn->kind != TXN_UPDATE || (!replaced && !txn->conflict))
 		return 0;
-	if (!replaced && !txn->conflict)
-		return 0;
-	if (txn->append_only) {
+	if (txn->append_only)
 		txn->rebased = true;
+	if (txn->append_only || fs->opts->conflict_last)
 		return 0;
-	}
 	fs->count.conflicts++;
 	return -ESTALE;
 }
@@ -192,12 +190,24 @@ static int append_to_current(struct fs *fs, struct txn *txn,
 			     struct atio_shadow **ret_shadow,
 			     struct atio_error *err);
 
+/* A file with several links will be rewritten in place, which must not run out
+ * of space half way: its inode, to be given room.  -1: it is not one. */
+static int target_to_reserve(struct fs *fs, const struct txn *txn)
+{
+	struct target t;
+
+	if (!txn->entry || target_look(fs, txn, &t) < 0 || !t.exists ||
+	    t.st.st_nlink <= 1)
+		return -1;
+	return openat(t.dirfd, t.name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+}
+
 /* Busy: flush the shadow, or a snapshot of it, without the lock. */
 static int flush_unlocked(struct fs *fs, struct txn *txn, bool snapshot)
 {
 	struct atio_error err = ATIO_ERROR_INIT;
 	struct atio_shadow *copy = NULL;
-	int r;
+	int r, target = target_to_reserve(fs, txn);
 
 	r = mark(fs, txn);
 	session_may_block(fs);
@@ -211,6 +221,11 @@ static int flush_unlocked(struct fs *fs, struct txn *txn, bool snapshot)
 	} else if (!r) {
 		r = atio_shadow_prepare(txn->shadow, &err);
 	}
+	if (!r && target >= 0)
+		r = atio_shadow_reserve(copy ? copy : txn->shadow, target,
+					&err);
+	if (target >= 0)
+		close(target);
 	fs_lock(fs);
 	if (r < 0) {
 		if (copy)
@@ -301,13 +316,16 @@ static int append_to_current(struct fs *fs, struct txn *txn,
 
 /* ---- placing --------------------------------------------------------- */
 
-/* Other updates of the name have lost their base, but for those of the same
- * process, which knows what it does. */
-static void tell_others(struct txn *txn, const struct file_key *now,
+/* Other updates of the name, or of another name of the inode @old, have lost
+ * their base, but for those of the same process, which knows what it does. */
+static void tell_others(struct fs *fs, struct txn *txn,
+			const struct file_key *old, const struct file_key *now,
 			const struct timespec *ctime)
 {
-	for (struct txn *o = txn->entry->txns; o; o = o->next) {
-		if (o == txn || o->kind != TXN_UPDATE)
+	for (struct txn *o = fs->txns; o; o = o->all_next) {
+		if (o == txn || o->kind != TXN_UPDATE || !o->entry ||
+		    (o->entry != txn->entry &&
+		     !(old->ino && key_equal(&o->base, old))))
 			continue;
 		if (o->pid && o->pid == txn->pid) {
 			o->base = *now;
@@ -318,10 +336,12 @@ static void tell_others(struct txn *txn, const struct file_key *now,
 	}
 }
 
+/* @txn has put inode @key in the place of @old (which may be the same). */
 static void published(struct fs *fs, struct txn *txn,
-		      const struct file_key *key, const struct stat *st)
+		      const struct file_key *old, const struct file_key *key,
+		      const struct stat *st)
 {
-	tell_others(txn, key, &st->st_ctim);
+	tell_others(fs, txn, old, key, &st->st_ctim);
 	txn->base = *key;
 	txn->base_ctime = st->st_ctim;
 	txn->unpublished = false;
@@ -427,7 +447,7 @@ static int place(struct fs *fs, struct txn *txn, struct atio_shadow *shadow,
 		if (!r && txn->entry)
 			r = target_look(fs, txn, &t);
 		if (!r && txn->entry)
-			published(fs, txn, &t.key, &t.st);
+			published(fs, txn, &t.key, &t.key, &t.st);
 		return report(fs, txn, "commit", r, &err);
 	}
 	if (!r)
@@ -449,7 +469,7 @@ static int place(struct fs *fs, struct txn *txn, struct atio_shadow *shadow,
 		guard_close(old_fd);
 	/* The rename moved the ctime on. */
 	(void)key_stat(atio_shadow_fd(shadow), "", &key, &st);
-	published(fs, txn, &key, &st);
+	published(fs, txn, &t.key, &key, &st);
 	return 0;
 }
 

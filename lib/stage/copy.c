@@ -6,6 +6,7 @@
 #include "stage/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,24 +154,52 @@ static int copy_range(int from, int to, off_t at, off_t end)
 	return 0;
 }
 
-static int copy_extents(int from, int to, off_t size)
+/* Make @at..@end of @to zeros: a hole, where the file system has such. */
+static int clear_range(int to, off_t at, off_t end)
 {
-	off_t data = 0, hole;
-	int r;
+	static const char zeros[1 << 12];
 
-	while (data < size) {
-		data = lseek(from, data, SEEK_DATA);
-		if (data < 0 && errno == ENXIO)
-			return 0; /* a hole up to the end */
-		hole = data < 0 ? -1 : lseek(from, data, SEEK_HOLE);
-		if (hole < 0) /* no such knowledge here: take it all */
-			return copy_range(from, to, data < 0 ? 0 : data, size);
-		r = copy_range(from, to, data, hole < size ? hole : size);
-		if (r < 0)
-			return r;
-		data = hole;
+	if (at >= end ||
+	    fallocate(to, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
+		      end - at) == 0)
+		return 0;
+	if (errno != EOPNOTSUPP && errno != ENOSYS)
+		return -errno;
+	while (at < end) {
+		size_t want = sizeof(zeros);
+		ssize_t n;
+
+		if (end - at < (off_t)want)
+			want = (size_t)(end - at);
+		n = pwrite(to, zeros, want, at);
+		if (n < 0)
+			return -errno;
+		at += n;
 	}
 	return 0;
+}
+
+/* @old: how much of @to holds something else, which must not show through the
+ * holes of @from. */
+static int copy_extents(int from, int to, off_t size, off_t old)
+{
+	off_t at = 0, data, hole;
+	int r = 0;
+
+	while (at < size && !r) {
+		data = lseek(from, at, SEEK_DATA);
+		if (data < 0 && errno == ENXIO)
+			break; /* a hole up to the end */
+		hole = data < 0 ? -1 : lseek(from, data, SEEK_HOLE);
+		if (hole < 0) /* no such knowledge here: take it all */
+			return copy_range(from, to, at, size);
+		r = clear_range(to, at, data < old ? data : old);
+		if (!r)
+			r = copy_range(from, to, data,
+				       hole < size ? hole : size);
+		at = hole;
+	}
+	return r ? r : clear_range(to, at, size < old ? size : old);
 }
 
 int atio_copy_data(int from, int to, bool clone, struct atio_error *err)
@@ -187,10 +216,9 @@ int atio_copy_data(int from, int to, bool clone, struct atio_error *err)
 	}
 	if (clone && errno != EOPNOTSUPP && errno != EINVAL && errno != EXDEV)
 		return atio_fail(err, errno, "clone");
-	/* Old content must not show through holes of the new one. */
-	if (now.st_size && ftruncate(to, 0) < 0)
-		return atio_fail(err, errno, "truncate");
-	r = copy_extents(from, to, st.st_size);
+	/* Not cut first: what @to has of blocks (atio_shadow_reserve) it must
+	 * keep. */
+	r = copy_extents(from, to, st.st_size, now.st_size);
 	if (!r && ftruncate(to, st.st_size) < 0)
 		r = -errno;
 	return r < 0 ? atio_fail(err, -r, "copy %lld bytes",

@@ -101,8 +101,13 @@ static int append_to(int fd, char *line, size_t n, uint64_t *size)
 	w = write(fd, line, n);
 	if (w < 0)
 		return -errno;
-	*size += (uint64_t)w;
-	return (size_t)w == n ? 0 : -ENOSPC;
+	if ((size_t)w == n) {
+		*size += n;
+		return 0;
+	}
+	/* The next record must not run into half a line. */
+	(void)ftruncate(fd, (off_t)*size);
+	return -ENOSPC;
 }
 
 static int put_path(int fd, uint64_t *size, const struct atio_shadow *s,
@@ -348,7 +353,7 @@ static int take_all(char *text, struct atio_record **recs, size_t *n)
 		star = strrchr(text, '*');
 		if (!star || strtoull(star + 1, NULL, 16) !=
 				     fnv1a(text, (size_t)(star - text)))
-			break; /* torn: nothing behind it was promised */
+			continue; /* torn: what it said was not promised */
 		*star = 0;
 		r = take_line(text, recs, n);
 	}
@@ -422,6 +427,9 @@ int atio_journal_open(struct atio_store *store, struct atio_error *err)
 	}
 	store->journal_fd = fd;
 	store->journal_size = (uint64_t)st.st_size;
+	/* A crash may have left half a line. */
+	if (st.st_size && write(fd, "\n", 1) == 1)
+		store->journal_size++;
 	return 0;
 }
 

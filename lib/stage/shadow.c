@@ -389,6 +389,69 @@ int atio_shadow_commit(struct atio_shadow *shadow, int dirfd, const char *name,
 	return 0;
 }
 
+int atio_shadow_reserve(struct atio_shadow *shadow, int targetfd,
+			struct atio_error *err)
+{
+	struct stat st, target;
+	int r;
+
+	if (shadow->store->can_clone)
+		return 0;
+	if (fstat(shadow->fd, &st) < 0 || fstat(targetfd, &target) < 0)
+		return atio_fail(err, errno, "stat");
+	if (!st.st_size ||
+	    fallocate(targetfd, FALLOC_FL_KEEP_SIZE, 0, st.st_size) == 0 ||
+	    errno == EOPNOTSUPP)
+		return 0;
+	r = atio_fail(err, errno, "make room for rewriting in place: %s",
+		      strerror(errno));
+	if (st.st_size > target.st_size) /* half of it helps nobody */
+		(void)fallocate(targetfd,
+				FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				target.st_size, st.st_size - target.st_size);
+	return r;
+}
+
+/* Take one of the redos of @ino that failed out of the list of those. */
+static struct atio_shadow *take_unfinished(struct atio_store *store,
+					   uint64_t ino)
+{
+	struct atio_shadow *s;
+
+	pthread_mutex_lock(&store->lock);
+	for (s = store->live; s; s = s->next)
+		if (s->unfinished && s->redo_ino == ino)
+			break;
+	if (s)
+		s->unfinished = false;
+	pthread_mutex_unlock(&store->lock);
+	return s;
+}
+
+bool atio_store_is_unfinished(struct atio_store *store, uint64_t ino)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&store->lock);
+	for (struct atio_shadow *s = store->live; s && !found; s = s->next)
+		found = s->unfinished && s->redo_ino == ino;
+	pthread_mutex_unlock(&store->lock);
+	return found;
+}
+
+/* A newer content of the inode is there: what is left of redos that failed
+ * must not be done again. */
+static void forget_unfinished(struct atio_store *store, uint64_t ino)
+{
+	struct atio_shadow *s;
+
+	while ((s = take_unfinished(store, ino))) {
+		(void)unlinkat(store->stage_fd, s->name, 0);
+		end(s);
+		atio_shadow_free(s);
+	}
+}
+
 int atio_shadow_redo(struct atio_shadow *shadow, int targetfd,
 		     struct atio_error *err)
 {
@@ -401,9 +464,11 @@ int atio_shadow_redo(struct atio_shadow *shadow, int targetfd,
 		return atio_fail(err, errno, "stat");
 	shadow->redo_ino = st.st_ino;
 	r = atio_journal_redo(shadow);
-	if (r < 0)
+	if (r < 0) {
+		shadow->redo_ino = 0; /* nothing was rewritten */
 		return atio_fail(err, -r, "write to the journal: %s",
 				 strerror(-r));
+	}
 	ATIO_FAULT("redo.recorded");
 	r = atio_rewrite(shadow->store, shadow->fd, targetfd, err);
 	if (r < 0)
@@ -411,6 +476,7 @@ int atio_shadow_redo(struct atio_shadow *shadow, int targetfd,
 	ATIO_FAULT("redo.written");
 	(void)unlinkat(shadow->store->stage_fd, shadow->name, 0);
 	end(shadow);
+	forget_unfinished(shadow->store, shadow->redo_ino);
 	return 0;
 }
 
@@ -420,6 +486,8 @@ int atio_shadow_discard(struct atio_shadow *shadow)
 
 	if (shadow->over)
 		return 0;
+	if (shadow->redo_ino)
+		return -EBUSY;
 	if (unlinkat(shadow->store->stage_fd, shadow->name, 0) < 0)
 		r = -errno;
 	ATIO_FAULT("discard.unlinked");
@@ -445,6 +513,10 @@ int atio_shadow_quarantine(struct atio_shadow *shadow,
 	struct stat st;
 	int r;
 
+	if (shadow->redo_ino)
+		return atio_fail(err, EBUSY,
+				 "the file is half rewritten from it: the next "
+				 "start finishes that");
 	if (fstat(shadow->fd, &st) < 0)
 		return atio_fail(err, errno, "stat");
 	if (st.st_size == 0)
@@ -469,7 +541,15 @@ void atio_shadow_free(struct atio_shadow *shadow)
 {
 	if (!shadow)
 		return;
+	if (shadow->fd >= 0)
+		close(shadow->fd);
+	shadow->fd = -1;
 	pthread_mutex_lock(&shadow->store->lock);
+	shadow->unfinished = shadow->redo_ino && !shadow->over;
+	if (shadow->unfinished) { /* recovery has to know of it */
+		pthread_mutex_unlock(&shadow->store->lock);
+		return;
+	}
 	if (shadow->next)
 		shadow->next->prev = shadow->prev;
 	if (shadow->prev)
@@ -477,8 +557,6 @@ void atio_shadow_free(struct atio_shadow *shadow)
 	else if (shadow->store->live == shadow)
 		shadow->store->live = shadow->next;
 	pthread_mutex_unlock(&shadow->store->lock);
-	if (shadow->fd >= 0)
-		close(shadow->fd);
 	free(shadow->path);
 	free(shadow);
 }

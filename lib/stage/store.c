@@ -332,6 +332,13 @@ void atio_store_free(struct atio_store *store)
 {
 	if (!store)
 		return;
+	for (struct atio_shadow *s = store->live, *next; s; s = next) {
+		next = s->next;
+		if (!s->unfinished) /* else it is the caller's */
+			continue;
+		free(s->path);
+		free(s);
+	}
 	close_fd(store->journal_fd);
 	close_fd(store->reserve_fd);
 	close_fd(store->quarantine_fd);

@@ -61,6 +61,7 @@ struct atio_shadow {
 	bool synced;
 	struct stat synced_st;
 	uint64_t redo_ino; /* of the target, while it is being rewritten */
+	bool unfinished;   /* a redo that failed: freed, but still known */
 };
 
 /* ---- journal.c: what recovery has to know ---------------------------- */

@@ -56,6 +56,9 @@ void atio_store_free(struct atio_store *store);
 /* True when FICLONE works on this file system (tried once at open). */
 bool atio_store_can_clone(const struct atio_store *store);
 
+/* Whether inode @ino is half rewritten: nobody should read it. */
+bool atio_store_is_unfinished(struct atio_store *store, uint64_t ino);
+
 /* A directory descriptor of the quarantine, lent. */
 int atio_store_quarantine_fd(const struct atio_store *store);
 
@@ -167,12 +170,19 @@ int atio_shadow_sync(struct atio_shadow *shadow, struct atio_error *err);
 int atio_shadow_commit(struct atio_shadow *shadow, int dirfd, const char *name,
 		       unsigned flags, struct atio_error *err);
 
+/* Make room in the regular file @targetfd (writable, lent) for a redo, so that
+ * it cannot fail for lack of space.  The content stays as it is.  -ENOSPC. */
+int atio_shadow_reserve(struct atio_shadow *shadow, int targetfd,
+			struct atio_error *err);
+
 /* Make the (prepared) shadow the content of the regular file @targetfd
  * (writable, lent), which stays the same inode: for files with several hard
  * links.  A redo record makes it atomic across a crash.  Metadata is copied
- * too.  The shadow is over afterwards and its file deleted. On failure the
- * record stays, so that the redo is finished by recovery: -EIO and the store
- * refuses nothing else. */
+ * too.  The shadow is over afterwards and its file deleted.
+ * On failure after the record was made the target may be half rewritten: the
+ * record and the shadow's file stay (discard and quarantine say -EBUSY), until
+ * recovery or a later redo of the same inode settles them; until then
+ * atio_store_is_unfinished is true of that inode. */
 int atio_shadow_redo(struct atio_shadow *shadow, int targetfd,
 		     struct atio_error *err);
 
