@@ -29,7 +29,7 @@ def pytest_configure(config):
         "markers", "limit(seconds): how long this test may take")
     config.addinivalue_line(
         "markers", "mount_options(*options): of the fixture `mount`")
-
+    config.addinivalue_line("markers", "memory: looks at the daemon's memory")
 
     if not config.option.basetemp:
         # Not below a directory that other runs of pytest close to others.
