@@ -28,14 +28,17 @@ struct text {
 	char *bytes;
 };
 
+/* In the table as all nodes are, by keys that no inode has. */
 static struct node *make(struct fs *fs, struct node *parent, const char *name,
 			 mode_t mode)
 {
-	struct node *node = node_new(fs, mode, parent, name);
+	static uint64_t next;
+	const struct file_key key = {.dev = UINT64_MAX, .ino = ++next};
+	struct node *node = node_get(fs, &key, mode, parent, name);
 
 	if (!node)
 		return NULL;
-	node->flags |= NODE_CTL;
+	node->is_ctl = true;
 	node_ref(node); /* lives as long as the session */
 	return node;
 }
@@ -56,32 +59,14 @@ int ctl_init(struct fs *fs)
 	return nodes[QUARANTINE]->fd < 0 ? -errno : 0;
 }
 
-void ctl_done(struct fs *fs)
-{
-	for (int i = 0; i < N_NODES; i++) {
-		if (!nodes[i])
-			continue;
-		nodes[i]->nlookup = 0;
-		node_unref(fs, nodes[i]);
-		nodes[i] = NULL;
-	}
-	if (fs->ctl) {
-		fs->ctl->nlookup = 0;
-		node_unref(fs, fs->ctl);
-		fs->ctl = NULL;
-	}
-}
-
 bool ctl_owns(struct fs *fs, const struct node *dir, const char *name)
 {
-	return (dir->flags & NODE_CTL) ||
-	       (dir == &fs->root && !strcmp(name, CTL_NAME));
+	return dir->is_ctl || (dir == &fs->root && !strcmp(name, CTL_NAME));
 }
 
 bool ctl_contains(const struct node *node)
 {
-	return (node->flags & NODE_CTL) ||
-	       (node->parent && (node->parent->flags & NODE_CTL));
+	return node->is_ctl || (node->parent && node->parent->is_ctl);
 }
 
 static char *render(struct fs *fs, const struct node *node)
@@ -93,12 +78,14 @@ static char *render(struct fs *fs, const struct node *node)
 
 int ctl_stat(struct fs *fs, struct node *node, struct stat *ret_st)
 {
+	const mode_t mode = node == nodes[QUARANTINE] ? S_IFDIR | 0700
+			    : node->type == S_IFDIR   ? S_IFDIR | 0500
+						      : S_IFREG | 0400;
 	char *s;
 
 	*ret_st = (struct stat){
 		.st_ino = (ino_t)(uintptr_t)node,
-		.st_mode =
-			node->type == S_IFDIR ? S_IFDIR | 0500 : S_IFREG | 0400,
+		.st_mode = mode,
 		.st_nlink = node->type == S_IFDIR ? 2 : 1,
 		.st_uid = getuid(),
 		.st_gid = getgid(),

@@ -17,7 +17,6 @@
 #define CTL_NAME ".@ctl"
 
 int ctl_init(struct fs *fs);
-void ctl_done(struct fs *fs);
 
 /* Whether @name in @dir is to be looked up here. */
 bool ctl_owns(struct fs *fs, const struct node *dir, const char *name);

@@ -69,8 +69,8 @@ struct fs {
 	unsigned n_txns, n_pending, n_lingering;
 	struct txn *txns; /* all live ones */
 	struct intent *intents;
-	struct ring opened;  /* every backing file that is open ... */
-	struct ring idle;    /* ... and those closed lately, for the next open */
+	struct ring opened; /* every backing file that is open ... */
+	struct ring idle;   /* ... and those closed lately, for the next open */
 	struct ring handles; /* every handle the kernel has, of files ... */
 	struct ring dirs;    /* ... and of directories */
 	unsigned n_idle, n_opened, n_handles;

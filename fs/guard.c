@@ -12,14 +12,14 @@
 #include "log.h"
 #include "txn.h"
 
-#define LOOK_MS      50
-#define REAP_MS      1000
+#define LOOK_MS 50
+#define REAP_MS 1000
 /* A write fails when not all of it finds room: of a large folio (2 MiB) and
  * more, whatever else is free.  Below this much no shadow is trusted. */
 #define GUARD_BYTES (8ull * 1024 * 1024)
 /* A disk can lose this much between two looks. */
 #define SERVE_BYTES (64ull * 1024 * 1024)
-#define MAX_FDS      256
+#define MAX_FDS     256
 
 static struct {
 	pthread_t thread;

@@ -351,8 +351,6 @@ static void tear_down(struct fs *fs)
 		handles_free_all(fs);
 		dirs_free_all(fs);
 		opened_drop_all_idle(fs);
-		if (fs->ctl)
-			ctl_done(fs);
 		fs_unlock(fs);
 	}
 	if (fs->se) {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/stat.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -94,6 +95,8 @@ static void node_table_resize(struct node_table *table)
 		n /= 2;
 	else
 		return;
+	if (n < table->n_slots)
+		(void)malloc_trim(0); /* the nodes lay all over the heap */
 	slots = calloc(n, sizeof(*slots));
 	if (!slots)
 		return;
@@ -280,7 +283,8 @@ int node_move(struct fs *fs, struct node *node, struct node *parent,
 		node_unref(fs, old);
 	}
 	/* It can be reached by name again. */
-	if (name && node->fd >= 0 && !(node->flags & (NODE_DIRFD | NODE_CTL)))
+	if (name && node->fd >= 0 && !(node->flags & NODE_DIRFD) &&
+	    !node->is_ctl)
 		node_drop_fd(fs, node);
 	return 0;
 }

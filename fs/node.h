@@ -44,7 +44,6 @@ static inline bool key_equal(const struct file_key *a, const struct file_key *b)
 enum {
 	NODE_HASHED = 1 << 0,   /* in the table */
 	NODE_RETIRED = 1 << 5,  /* ... but not to be found: superseded */
-	NODE_CTL = 1 << 1,      /* a virtual one of `.@ctl` */
 	NODE_IN_PLACE = 1 << 2, /* was opened for writing without staging: its
 				   attributes may change behind the kernel */
 	NODE_DIRFD = 1 << 3,    /* fd is a directory's, in the budget */
@@ -61,11 +60,12 @@ struct node {
 	uint64_t nlookup;      /* references of the kernel */
 	struct txn *txn;       /* set while this is a shadow */
 	struct opened *opened; /* set while it is open */
-	struct ring lru; /* of NODE_DIRFD ones */
+	struct ring lru;       /* of NODE_DIRFD ones */
 	int fd;        /* see NODE_DIRFD; else O_PATH of a nameless one */
 	uint32_t refs; /* of children, handles, transactions, ctl */
 	uint16_t type; /* mode & S_IFMT */
 	uint16_t flags;
+	bool is_ctl; /* a virtual one of `.@ctl`; never changes */
 };
 
 struct node_table {

@@ -22,7 +22,7 @@ int node_attr(struct fs *fs, struct node *node, struct stat *ret_st)
 {
 	int r;
 
-	if (node->flags & NODE_CTL)
+	if (node->is_ctl)
 		return ctl_stat(fs, node, ret_st);
 	r = node_stat(fs, node, ret_st);
 	/* Programs compare the inode they write with the one they found. */
@@ -283,7 +283,7 @@ static int xattr_path(struct fs *fs, fuse_ino_t ino, char *buf, size_t size,
 	const char *name;
 	int r, fd;
 
-	if (node->flags & NODE_CTL)
+	if (node->is_ctl)
 		return -EOPNOTSUPP;
 	r = node_at(fs, node, &fd, &name);
 	if (r < 0)
@@ -300,8 +300,8 @@ bool node_has_acl(struct fs *fs, struct node *node)
 
 	return !xattr_path(fs, node_ino(fs, node), proc, sizeof(proc),
 			   &follow) &&
-	       (follow ? getxattr : lgetxattr)(
-		       proc, "system.posix_acl_access", NULL, 0) > 0;
+	       (follow ? getxattr : lgetxattr)(proc, "system.posix_acl_access",
+					       NULL, 0) > 0;
 }
 
 static void xattr_was_set(struct fs *fs, fuse_ino_t ino)
@@ -323,7 +323,9 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 	int r;
 
 	fs_lock(fs);
-	r = xattr_path(fs, ino, proc, sizeof(proc), &follow);
+	r = ctl_contains(ino_node(fs, ino))
+		    ? -EPERM
+		    : xattr_path(fs, ino, proc, sizeof(proc), &follow);
 	if (!r)
 		r = (follow ? setxattr : lsetxattr)(proc, name, value, size,
 						    flags) < 0
@@ -343,7 +345,9 @@ void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 	int r;
 
 	fs_lock(fs);
-	r = xattr_path(fs, ino, proc, sizeof(proc), &follow);
+	r = ctl_contains(ino_node(fs, ino))
+		    ? -EPERM
+		    : xattr_path(fs, ino, proc, sizeof(proc), &follow);
 	if (!r)
 		r = (follow ? removexattr : lremovexattr)(proc, name) < 0
 			    ? -errno

@@ -163,7 +163,7 @@ static int create(struct fs *fs, fuse_req_t req, struct node *dir,
 
 	if (!strcmp(name, "/")) /* O_TMPFILE */
 		return create_shadow(fs, req, dir, NULL, mode, flags, a, ret_e);
-	if (name_is_reserved(fs, dir, name) || (dir->flags & NODE_CTL))
+	if (name_is_reserved(fs, dir, name) || dir->is_ctl)
 		return -EPERM;
 	dirfd = node_dirfd(fs, dir);
 	if (dirfd < 0)

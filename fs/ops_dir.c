@@ -285,7 +285,7 @@ void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync,
 	node = ino_node(fs, ino);
 	/* What was closed before is published first. */
 	dir_wait(fs, node);
-	r = node->flags & NODE_CTL ? 0 : dirsync_now(fs, node);
+	r = node->is_ctl ? 0 : dirsync_now(fs, node);
 	fs_unlock(fs);
 	reply_err(req, r);
 }

@@ -43,7 +43,7 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	int fd;
 	ssize_t n;
 
-	if (ino_node(fs, ino)->flags & NODE_CTL) {
+	if (ino_node(fs, ino)->is_ctl) {
 		ctl_read(req, fi, size, off);
 		return;
 	}
@@ -110,7 +110,7 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct handle *h = fi_handle(fi);
 	int r = 0;
 
-	if (ino_node(fs, ino)->flags & NODE_CTL) {
+	if (ino_node(fs, ino)->is_ctl) {
 		reply_err(req, 0);
 		return;
 	}
@@ -127,7 +127,7 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct fs *fs = req_fs(req);
 	struct handle *h = fi_handle(fi);
 
-	if (ino_node(fs, ino)->flags & NODE_CTL) {
+	if (ino_node(fs, ino)->is_ctl) {
 		ctl_release(fi);
 		reply_err(req, 0);
 		return;
@@ -157,7 +157,7 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 	struct handle *h = fi_handle(fi);
 	int r = 0;
 
-	if (ino_node(fs, ino)->flags & NODE_CTL) {
+	if (ino_node(fs, ino)->is_ctl) {
 		reply_err(req, 0);
 		return;
 	}
@@ -218,8 +218,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 	struct handle *h = fi_handle(fi_out);
 	ssize_t n;
 
-	if ((ino_node(fs, ino_in)->flags | ino_node(fs, ino_out)->flags) &
-	    NODE_CTL) {
+	if (ino_node(fs, ino_in)->is_ctl || ino_node(fs, ino_out)->is_ctl) {
 		reply_err(req, -EOPNOTSUPP);
 		return;
 	}
@@ -292,8 +291,8 @@ void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg,
 		cmd == ATIO_IOC_COMMIT_NAME || cmd == ATIO_IOC_ABORT_NAME;
 	int r;
 
-	if ((!commit && cmd != ATIO_IOC_ABORT && !by_name) ||
-	    (node->flags & NODE_CTL) || by_name != (node->type == S_IFDIR)) {
+	if ((!commit && cmd != ATIO_IOC_ABORT && !by_name) || node->is_ctl ||
+	    by_name != (node->type == S_IFDIR)) {
 		reply_err(req, -ENOTTY);
 		return;
 	}

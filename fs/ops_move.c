@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctl.h"
 #include "log.h"
 #include "ops.h"
 #include "proc.h"
@@ -167,8 +168,8 @@ static int do_rename(struct fs *fs, struct place *from, struct place *to,
 	int r;
 
 	if (name_is_reserved(fs, from->dir, from->name) ||
-	    name_is_reserved(fs, to->dir, to->name) ||
-	    ((from->dir->flags | to->dir->flags) & NODE_CTL))
+	    name_is_reserved(fs, to->dir, to->name) || from->dir->is_ctl ||
+	    to->dir->is_ctl)
 		return -EPERM;
 	r = place_look(fs, to);
 	if (!r)
@@ -274,8 +275,8 @@ static int do_link(struct fs *fs, fuse_req_t req, struct node *node,
 	struct stat st;
 	int r;
 
-	if (name_is_reserved(fs, newdir, newname) ||
-	    ((node->flags | newdir->flags) & NODE_CTL))
+	if (name_is_reserved(fs, newdir, newname) || ctl_contains(node) ||
+	    newdir->is_ctl)
 		return -EPERM;
 	if (entry_find(fs, newdir, newname))
 		return -EEXIST;

@@ -159,7 +159,7 @@ static int may_make(struct fs *fs, struct node *dir, const char *name)
 {
 	if (name_is_reserved(fs, dir, name))
 		return -EPERM;
-	if (dir->flags & NODE_CTL)
+	if (dir->is_ctl)
 		return -EPERM;
 	return entry_find(fs, dir, name) ? -EEXIST : 0;
 }
@@ -324,7 +324,7 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	fs_lock(fs);
 	dir = ino_node(fs, parent);
-	if (dir->flags & NODE_CTL) {
+	if (dir->is_ctl) {
 		r = ctl_unlink(fs, dir, name);
 		goto out;
 	}
@@ -356,7 +356,7 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	fs_lock(fs);
 	dir = ino_node(fs, parent);
 	dirfd = node_dirfd(fs, dir);
-	if (name_is_reserved(fs, dir, name) || (dir->flags & NODE_CTL)) {
+	if (name_is_reserved(fs, dir, name) || dir->is_ctl) {
 		r = -EPERM;
 	} else if (dirfd < 0) {
 		r = dirfd;

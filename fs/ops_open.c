@@ -475,7 +475,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	fs_lock(fs);
 	node = ino_node(fs, ino);
-	if (node->flags & NODE_CTL) {
+	if (node->is_ctl) {
 		fs_unlock(fs);
 		ctl_open(fs, req, node, fi);
 		return;
@@ -484,8 +484,12 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		entry_wait(fs, node->parent, node->name);
 	(void)key_wait(fs, &node->key);
 	redo_wait(fs, node);
-	r = wants_write(fi->flags) ? open_writer(fs, req, node, fi->flags, &a)
-				   : open_reader(fs, req, node, fi->flags, &a);
+	if (!wants_write(fi->flags))
+		r = open_reader(fs, req, node, fi->flags, &a);
+	else if (ctl_contains(node))
+		r = -EACCES;
+	else
+		r = open_writer(fs, req, node, fi->flags, &a);
 	fs_unlock(fs);
 	if (r < 0)
 		reply_err(req, r);

@@ -79,7 +79,7 @@ struct txn {
 	ino_t shown_ino; /* of the version it began with, for its writers */
 	struct timespec base_ctime;
 	nlink_t base_nlink;
-	int base_fd;           /* of that version, or -1 */
+	int base_fd;   /* of that version, or -1 */
 	off_t tail;    /* append_only: what lies behind is not published */
 	unsigned pins; /* intents */
 	unsigned pending;

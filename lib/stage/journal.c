@@ -427,10 +427,15 @@ int atio_journal_open(struct atio_store *store, struct atio_error *err)
 	}
 	store->journal_fd = fd;
 	store->journal_size = (uint64_t)st.st_size;
-	/* A crash may have left half a line. */
-	if (st.st_size && write(fd, "\n", 1) == 1)
-		store->journal_size++;
 	return 0;
+}
+
+void atio_journal_new_line(struct atio_store *store)
+{
+	pthread_mutex_lock(&store->lock);
+	if (write(store->journal_fd, "\n", 1) == 1)
+		store->journal_size++;
+	pthread_mutex_unlock(&store->lock);
 }
 
 int atio_journal_clear(struct atio_store *store)

@@ -290,7 +290,9 @@ int atio_store_recover(struct atio_store *store, bool dry_run,
 					   store->quarantine_max_age_s);
 		ATIO_FAULT("recover.clear");
 		/* What could not be settled is still told of there. */
-		if (!rc.failed)
+		if (rc.failed)
+			atio_journal_new_line(store);
+		else
 			(void)atio_journal_clear(store);
 	}
 	return rc.count;

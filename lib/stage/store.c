@@ -12,11 +12,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <time.h>
 
 #define VERSION_TEXT             "1\n"
 #define DEFAULT_QUARANTINE_BYTES (1ull << 30)
+#define QUARANTINE_SHARE         10 /* ... but a tenth of a smaller disk */
 #define DEFAULT_QUARANTINE_AGE_S (30ull * 24 * 3600)
 /* A description, and the blocks of two directories. */
 #define RESERVE_BYTES (64 * 1024)
@@ -99,6 +101,7 @@ static int look_around(struct atio_store *store, struct atio_error *err)
 
 /* What was made by this open, to be undone if it fails. */
 struct made {
+	struct stat source; /* as it was */
 	bool state, stage, quarantine, version, lock, journal, reserve;
 };
 
@@ -186,8 +189,13 @@ static void undo(struct atio_store *store, const struct made *made)
 		(void)unlinkat(store->state_fd, "stage", AT_REMOVEDIR);
 	if (made->quarantine)
 		(void)unlinkat(store->state_fd, "quarantine", AT_REMOVEDIR);
-	if (made->state)
+	if (made->state) {
+		const struct timespec ts[2] = {made->source.st_atim,
+					       made->source.st_mtim};
+
 		(void)unlinkat(store->src_fd, ATIO_STATE_DIR, AT_REMOVEDIR);
+		(void)futimens(store->src_fd, ts);
+	}
 }
 
 static int open_dirs(struct atio_store *store, bool create, struct made *made,
@@ -272,6 +280,19 @@ static int open_all(struct atio_store *store, bool no_lock, struct made *made,
 	return r;
 }
 
+/* A small disk is not to be filled with what was rolled back. */
+static uint64_t default_quarantine_bytes(int srcfd)
+{
+	struct statvfs st;
+	uint64_t share;
+
+	if (fstatvfs(srcfd, &st) < 0)
+		return DEFAULT_QUARANTINE_BYTES;
+	share = (uint64_t)st.f_blocks * st.f_frsize / QUARANTINE_SHARE;
+	return share < DEFAULT_QUARANTINE_BYTES ? share
+						: DEFAULT_QUARANTINE_BYTES;
+}
+
 static struct atio_store *store_new(int srcfd,
 				    const struct atio_store_options *opts)
 {
@@ -286,7 +307,7 @@ static struct atio_store *store_new(int srcfd,
 	store->durable = opts->durable;
 	store->quarantine_max_bytes = opts->quarantine_max_bytes
 					      ? opts->quarantine_max_bytes
-					      : DEFAULT_QUARANTINE_BYTES;
+					      : default_quarantine_bytes(srcfd);
 	store->quarantine_max_age_s = opts->quarantine_max_age_s
 					      ? opts->quarantine_max_age_s
 					      : DEFAULT_QUARANTINE_AGE_S;
@@ -312,7 +333,9 @@ int atio_store_open(int srcfd, const struct atio_store_options *opts,
 	store = store_new(srcfd, opts);
 	if (!store)
 		return atio_fail(err, ENOMEM, "out of memory");
-	r = open_all(store, opts->no_lock, &made, err);
+	r = fstat(srcfd, &made.source) < 0
+		    ? atio_fail(err, errno, "stat the source")
+		    : open_all(store, opts->no_lock, &made, err);
 	if (r < 0) {
 		undo(store, &made);
 		atio_store_free(store);

@@ -87,6 +87,8 @@ int atio_journal_read(struct atio_store *store, struct atio_record **ret_recs,
 		      size_t *ret_n);
 void atio_journal_free(struct atio_record *recs, size_t n);
 int atio_journal_clear(struct atio_store *store);
+/* It may end with half a line, which the next record must not run into. */
+void atio_journal_new_line(struct atio_store *store);
 /* Bytes as text without white space: %XX for what is not plain. */
 char *atio_escape(const char *bytes);
 char *atio_unescape(const char *text);

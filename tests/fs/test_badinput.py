@@ -155,6 +155,8 @@ def test_source_in_use(foreground, place, tmp_path):
         assert snapshot(source) == before
         assert not is_mounted(other)
         (mount / "file").write_text("still writable\n")
+        # Beside the mount a commit is seen when the mount has shown it.
+        assert (mount / "file").read_text() == "still writable\n"
         assert (source / "file").read_text() == "still writable\n"
 
 

@@ -103,7 +103,8 @@ static void check(const char *dir, int other)
 
 static void client(const char *dir, int me, int clients, long checks)
 {
-	for (long n = 5; atomic_load(&shared->checks) < checks; n++) {
+	for (long n = 5; atomic_load(&shared->checks) < checks &&
+			 atomic_load(&shared->errors) < 100; n++) {
 		publish(dir, me, n);
 		for (int i = 1; i < clients; i++)
 			check(dir, (me + i) % clients);

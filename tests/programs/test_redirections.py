@@ -116,7 +116,8 @@ SCRIPTS = [
     ("S11", BOTH, "tar cf - f g | (mkdir d && cd d && tar xf -); cat d/f"),
     ("S11", BOTH, "gzip -c f > f.gz; gunzip < f.gz > g; cat g"),
     ("S11", BASH, "diff <(sort f) <(sort g) > made; echo $?"),
-    ("S11", BASH, "cat f > >(tr a-z A-Z > g); wait $!; cat g"),
+    ("S11", BASH, "exec 3> >(tr a-z A-Z > g); p=$!; cat f >&3; "
+     "exec 3>&-; wait $p; cat g"),
     ("S11", BASH, "exec 3> >(cat > g); p=$!; echo a >&3; exec 3>&-; "
      "wait $p; cat g"),
     ("S11", BASH, "coproc { tr a-z A-Z > g; }; p=$COPROC_PID; "
@@ -160,7 +161,11 @@ SCRIPTS = [
 # says, the files that are not as they were).
 DIFFERENT = [
     # Readers keep the version that they have opened.
-    ("S1 S4", BOTH, "cat < f > f; cat f", FILES["f"], {}),
+    # cat compares inode numbers: it finds that it would write what it reads,
+    # and gives up, where a plain directory gives it an empty file to read.
+    ("S4", BOTH, "cat < f > f; cat f", "", {"f": ""}),
+    ("S4", DASH, "cat f > f 2> g; cat f", "",
+     {"f": "", "g": "cat: f: input file is output file\n"}),
     ("S1", BOTH, "exec 3< f; echo new > f; cat <&3; cat f",
      FILES["f"] + "new\n", {"f": "new\n"}),
     ("S1", BOTH, "exec 3< f; read a <&3; read b <&3; echo $b $a > f; "
@@ -168,9 +173,9 @@ DIFFERENT = [
     # dash opens the file, and sort is another process, which sees the old one.
     ("S6", DASH, "sort f > f; cat f", "one\nthree\ntwo\n",
      {"f": "one\nthree\ntwo\n"}),
-    ("S6", DASH, "cat f > f 2> g; cat f", FILES["f"], {"g": ""}),
-    ("S6", BOTH, "mkfifo p; { read x < p; echo $x; } > f & cat f; "
-     "echo go > p; wait; cat f; rm p", FILES["f"] + "go\n", {"f": "go\n"}),
+    ("S6", BOTH, "mkfifo p q; { echo > q; read x < p; echo $x; } > f & "
+     "read y < q; cat f; echo go > p; wait; cat f; rm p q",
+     FILES["f"] + "go\n", {"f": "go\n"}),
     # So a new file cannot be moved or removed by others before it is there.
     ("S7", BOTH, "{ echo a; mv t u; echo b; } > t", "", {"t": "a\nb\n"}),
     ("S7", BOTH, "{ echo a; rm t; echo b; } > t", "", {"t": "a\nb\n"}),

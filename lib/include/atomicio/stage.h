@@ -38,7 +38,7 @@ struct atio_store_options {
 	unsigned version; /* ATIO_STORE_OPTIONS_VERSION */
 	bool durable;     /* false: never fsync (durability=none) */
 	bool no_lock;     /* look only: take no lock, create nothing */
-	uint64_t quarantine_max_bytes; /* 0: 1 GiB */
+	uint64_t quarantine_max_bytes; /* 0: 1 GiB or a tenth of the disk */
 	uint64_t quarantine_max_age_s; /* 0: 30 days */
 };
 
