@@ -37,9 +37,16 @@ static bool is_last_close(const struct handle *h, pid_t tid, uint64_t ino,
 	return proc_count_fds(tgid, ino, -1, 1) <= 0;
 }
 
+/* The inode number that the kernel knows, and says in fdinfo. */
+static uint64_t handle_shown_ino(const struct handle *h)
+{
+	return h->txn && h->txn->shown_ino ? h->txn->shown_ino
+					   : h->node->key.ino;
+}
+
 int txn_flush(struct fs *fs, struct handle *h, pid_t tid)
 {
-	uint64_t ino = h->node->key.ino;
+	uint64_t ino = handle_shown_ino(h);
 	bool killed = false, last;
 
 	fs_unlock(fs);
