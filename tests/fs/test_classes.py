@@ -155,6 +155,45 @@ def test_log_is_rotated(mount, peer):
     peer.close(fd2)
 
 
+def test_log_is_truncated(mount, peer):
+    """S26: an appender goes on in a log that others empty or rewrite, as
+    `logrotate` does it with `copytruncate`."""
+    def truncate(path):
+        os.truncate(path, 0)
+
+    def replace(path):
+        path.write_bytes(b"")
+
+    log = mount / "x.log"
+    for empty in (truncate, replace):
+        fd = peer.open(log, APPEND | os.O_CREAT)
+        peer.write(fd, b"one\n")
+        empty(log)
+        peer.write(fd, b"two\n")
+        assert log.read_bytes() == b"two\n"
+        peer.close(fd)
+        assert log.read_bytes() == b"two\n"
+
+
+def test_log_is_updated_under_an_appender(mount, peer):
+    """S20, S26: an update of a log does not lose what is appended meanwhile.
+    """
+    log = mount / "x.log"
+    fd = peer.open(log, APPEND | os.O_CREAT)
+    peer.write(fd, b"one\n")
+    mount.allow_log("ESTALE|rolled back 'x.log'")
+    mine = os.open(log, os.O_RDWR)
+    os.write(mine, b"ONE")
+    peer.write(fd, b"between\n")
+    try:
+        os.close(mine)
+    except OSError as e:
+        assert e.errno == errno.ESTALE, e
+    peer.write(fd, b"two\n")
+    peer.close(fd)
+    assert log.read_bytes().lower() == b"one\nbetween\ntwo\n"
+
+
 # ---- direct --------------------------------------------------------------
 
 @pytest.mark.parametrize("name", ["x.db", "x.sqlite", "x.sqlite3"])
@@ -283,6 +322,7 @@ def test_atomic_until_the_last_close(mount, peer, make_peer):
     other.pwrite(second, b"second", 100)
     assert path.read_bytes() == b"old content, not of a database"
     peer.close(fd)
+    assert path.read_bytes()[:16] == MAGIC
     other.pwrite(second, b"SECOND", 100)
     assert b"SECOND" not in path.read_bytes()
     other.close(second)
@@ -367,6 +407,15 @@ direct  [xy]?z
         "b/a/1.dat": "atomic", "deep/f": "direct", "deep/1/2/f": "direct",
         "deep/1/g": "atomic", "1.raw": "direct", "q/r/1.raw": "direct",
         "x1z": "direct", "q/yyz": "direct", "z1z": "atomic"}
+
+
+def test_rule_against_the_magic(make_mount, tmp_path, peer):
+    """S26: a rule that says atomic holds for a database too."""
+    m = make_mount("policy=" + str(policy_file(tmp_path, "atomic mine*\n")))
+    for name in ("mine", "theirs"):
+        (m.src / name).write_bytes(MAGIC + bytes(100))
+    assert kind(m / "mine", peer) == "atomic"
+    assert kind(m / "theirs", peer) == "direct"
 
 
 def test_without_what_is_built_in(make_mount, tmp_path, peer):

@@ -499,6 +499,16 @@ def test_appends_follow(mount, f, peer, what, size):
     assert mount.quarantine() == []
 
 
+@pytest.mark.mount_options("conflict=last")
+def test_appends_follow_without_check(f, peer):
+    """S20: conflict=last does not make appends undo what they follow."""
+    fd = peer.open(f, APPEND)
+    peer.write(fd, b" and more")
+    f.write_bytes(b"replaced")
+    peer.close(fd)
+    assert f.read_bytes() == b"replaced and more"
+
+
 def test_appends_follow_at_fsync(f, peer):
     """S13, S20: fsync publishes appends behind the new version, once."""
     fd = peer.open(f, APPEND)
