@@ -82,16 +82,13 @@ def one_round(bench, row, site, number):
     place = site.dir / row.name
     if row.durable:
         bench.work("sync", bench.base)
-    if row.job != "new":
-        return bench.work(job_at(row, site), place, "file", row.count,
-                          row.size, row.block)
-    fresh = place / str(number)
-    fresh.mkdir()
-    try:
-        return bench.work(job_at(row, site), fresh, "file", row.count,
-                          row.size, row.block)
-    finally:
-        shutil.rmtree(fresh)
+    if row.job == "new":
+        # Removed at the end of the row: ext4 without a journal searches long
+        # for an inode when many have just been deleted.
+        place = place / str(number)
+        place.mkdir()
+    return bench.work(job_at(row, site), place, "file", row.count, row.size,
+                      row.block)
 
 
 def compare(bench, row):
@@ -215,7 +212,7 @@ ROWS = [
     Row("publish-small", "publish 100 bytes over an existing file, 200 times",
         "<= 1.15 x native", 1.15, "publish", 200, durable=True, fill=100),
     Row("publish-256m", "publish 256 MiB in 1 MiB writes", "<= 1.05 x native",
-        1.05, "publish", 1, 256 * MIB, MIB, durable=True, fill=100, rounds=3),
+        1.05, "publish", 1, 256 * MIB, MIB, durable=True, fill=100),
     Row("publish-64m-4k", "publish 64 MiB in 4 KiB writes", "<= 1.2 x native",
         1.2, "publish", 1, 64 * MIB, 4 * KIB, durable=True, fill=100),
     Row("read-warm", "read 256 MiB warm, 1 MiB reads", "<= 1.1 x native", 1.1,
@@ -228,7 +225,7 @@ ROWS = [
     Row("stat-cached", "stat, cached, 100,000 times", "<= 1.1 x native", 1.1,
         "stat", 100000, fill=100, rounds=9),
     Row("new-files", "1,000 new files of 1 KiB, durable", "<= 1.0 x native",
-        1.0, "new", 1000, KIB, KIB, durable=True, rounds=3),
+        1.0, "new", 1000, KIB, KIB, durable=True),
     Row("appends", "200 durable appends to a small file", "<= 2 x native", 2.0,
         "append", 200, durable=True, fill=100),
     Row("update-reflink", "update 1 byte of 1 GiB on xfs with reflinks, once",
