@@ -39,7 +39,8 @@ def heading(about):
     return (f"{about['date']}; {m['cores']} x {m['cpu']}, Linux {m['kernel']}, "
             f"{m['file_system']}; load {m['load']:.1f} at the start; "
             f"atomicfs {about['version']}, {about['io']}"
-            + ("; quick: less work than the table says, figures mean little" if about["quick"] else ""))
+            + ("; quick: less work than the table says, figures mean little"
+               if about["quick"] else ""))
 
 
 # ---- Markdown --------------------------------------------------------------
