@@ -387,10 +387,11 @@ def small(make_mount, ext4_image):
     m.finish()
 
 
-@pytest.mark.parametrize("mib", [40])
+@pytest.mark.parametrize("mib", [18, 40])
 def test_disk_full(small, mib):
-    """S17, S19: a rewrite for which there is no room: ENOSPC is told, by close
-    at the latest, and both names keep the old content."""
+    """S12, S17, S19: a rewrite for which there is no room, be it for the
+    shadow or only when it goes into its place: ENOSPC is told, by close at the
+    latest, and both names keep the old content."""
     small.allow_log("ENOSPC|rolled back 'a'|the disk")
     inode = os.stat(small / "a").st_ino
     done = subprocess.run(
