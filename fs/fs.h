@@ -74,6 +74,7 @@ struct fs {
 	struct ring handles; /* every handle the kernel has, of files ... */
 	struct ring dirs;    /* ... and of directories */
 	unsigned n_idle, n_opened, n_handles;
+	unsigned max_opened; /* with a descriptor each */
 	struct dirsync *dirsyncs;
 	struct file_key redo; /* inode that is being rewritten in place */
 	struct counters count;

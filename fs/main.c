@@ -319,6 +319,7 @@ static bool can_see_pids(void)
 
 static int set_up(struct fs *fs, struct atio_error *err)
 {
+	unsigned limit;
 	int r;
 
 	/* New files get the caller's mode as the caller's umask made it. */
@@ -326,7 +327,9 @@ static int set_up(struct fs *fs, struct atio_error *err)
 	fs->privileged = creds_init();
 	fs->pids_visible = can_see_pids();
 	(void)clock_gettime(CLOCK_MONOTONIC, &fs->started);
-	if (node_table_init(&fs->nodes, raise_descriptor_limit() / 16) < 0 ||
+	limit = raise_descriptor_limit();
+	fs->max_opened = limit / 2;
+	if (node_table_init(&fs->nodes, limit / 16) < 0 ||
 	    entry_table_init(fs) < 0)
 		return atio_fail(err, ENOMEM, "out of memory");
 	r = load_policy(fs, err);

@@ -388,7 +388,7 @@ static int node_own_fd(const struct node *node)
 {
 	if (node->txn && node->txn->shadow)
 		return atio_shadow_fd(node->txn->shadow);
-	if (node->opened)
+	if (node->opened && node->opened->fd >= 0)
 		return node->opened->fd;
 	return node->fd;
 }

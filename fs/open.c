@@ -31,7 +31,8 @@ static void opened_free(struct fs *fs, struct opened *o)
 	ring_del(&o->all);
 	o->node->opened = NULL;
 	passthrough_close(fs, o->backing_id);
-	close(o->fd);
+	if (o->fd >= 0)
+		close(o->fd);
 	free(o);
 	fs->n_opened--;
 }
@@ -61,6 +62,15 @@ static void idle_keep(struct fs *fs, struct opened *o)
 	fs->n_idle++;
 }
 
+/* Whoever uses the descriptor at this moment has the old or the new file. */
+static int replace_fd(struct opened *o, int fd)
+{
+	if (o->fd >= 0)
+		return dup3(fd, o->fd, O_CLOEXEC);
+	o->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return o->fd;
+}
+
 bool opened_detach(struct fs *fs, const struct file_key *key, int fd)
 {
 	bool found = false;
@@ -73,7 +83,7 @@ bool opened_detach(struct fs *fs, const struct file_key *key, int fd)
 		    o->writable || !key_equal(&o->node->key, key))
 			continue;
 		found = true;
-		if (fd >= 0 && dup3(fd, o->fd, O_CLOEXEC) >= 0)
+		if (fd >= 0 && replace_fd(o, fd) >= 0)
 			o->detached = true;
 	}
 	return found;
@@ -100,7 +110,7 @@ static int make_writable(struct fs *fs, struct node *node, struct opened *o,
 
 	if (fd < 0)
 		return fd;
-	if (dup3(fd, o->fd, O_CLOEXEC) < 0) {
+	if (replace_fd(o, fd) < 0) {
 		int r = -errno;
 
 		close(fd);
@@ -158,6 +168,15 @@ static int32_t backing_id_of(struct fs *fs, const struct opened *o)
 	return id;
 }
 
+/* Descriptors run short: the node is enough to find the file again, and under
+ * passthrough the kernel has it open itself. */
+static void park(struct opened *o)
+{
+	if (o->fd >= 0)
+		close(o->fd);
+	o->fd = -1;
+}
+
 int opened_get(struct fs *fs, struct node *node, int flags, bool passthrough,
 	       enum file_class file_class, struct opened **ret_opened)
 {
@@ -193,8 +212,34 @@ int opened_get(struct fs *fs, struct node *node, int flags, bool passthrough,
 			o->backing_id = id;
 	}
 	o->handles++;
+	if (fs->n_opened > fs->max_opened && !o->writable && !o->detached)
+		park(o);
 	*ret_opened = o;
 	return 0;
+}
+
+int opened_borrow(struct fs *fs, const struct handle *h, bool *ret_close)
+{
+	struct file_key key;
+	struct stat st;
+	int fd;
+
+	*ret_close = false;
+	fs_lock(fs);
+	fd = h->node->opened->fd;
+	if (fd < 0) {
+		fd = node_open(fs, h->node, O_RDONLY | O_NONBLOCK);
+		*ret_close = fd >= 0;
+	}
+	fs_unlock(fs);
+	/* Somebody may have changed the source behind the mount. */
+	if (*ret_close && (key_stat(fd, "", &key, &st) < 0 ||
+			   !key_equal(&key, &h->node->key))) {
+		close(fd);
+		*ret_close = false;
+		return -ESTALE;
+	}
+	return fd;
 }
 
 void opened_put(struct fs *fs, struct node *node)
@@ -203,7 +248,7 @@ void opened_put(struct fs *fs, struct node *node)
 
 	if (--o->handles)
 		return;
-	if (o->writable || o->detached || !node_is_current(node))
+	if (o->writable || o->detached || o->fd < 0 || !node_is_current(node))
 		opened_free(fs, o);
 	else
 		idle_keep(fs, o);

@@ -19,7 +19,8 @@
 #include "txn.h"
 
 struct opened {
-	int fd;             /* the backing file; O_RDWR where it is written */
+	int fd;             /* the backing file; O_RDWR where it is written; -1:
+			       see opened_borrow */
 	int32_t backing_id; /* 0: served by the daemon */
 	unsigned handles;   /* 0: idle, in the ring */
 	enum file_class file_class;
@@ -43,11 +44,17 @@ int opened_get(struct fs *fs, struct node *node, int flags, bool passthrough,
 	       enum file_class file_class, struct opened **ret_opened);
 void opened_put(struct fs *fs, struct node *node);
 
-/* The backing file of a handle; stays as long as the handle. */
+/* The backing file of a handle that is open for writing; stays as long as the
+ * handle. */
 static inline int handle_fd(const struct handle *h)
 {
 	return h->node->opened->fd;
 }
+
+/* The backing file of any handle, or -errno.  When very many files are open,
+ * those that are only read are not kept so: *@ret_close then says that the
+ * caller is to close it.  Called without fs->lock. */
+int opened_borrow(struct fs *fs, const struct handle *h, bool *ret_close);
 
 /* Whether pages that the kernel cached at the last open are still right; notes
  * @st for the next time. */

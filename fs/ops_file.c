@@ -39,6 +39,7 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 {
 	struct fuse_bufvec v = FUSE_BUFVEC_INIT(size);
 	struct fs *fs = req_fs(req);
+	bool mine;
 	char *buf;
 	int fd;
 	ssize_t n;
@@ -47,19 +48,25 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		ctl_read(req, fi, size, off);
 		return;
 	}
-	fd = handle_fd(fi_handle(fi));
+	fd = opened_borrow(fs, fi_handle(fi), &mine);
+	if (fd < 0) {
+		reply_err(req, fd);
+		return;
+	}
 	buf = malloc(size);
 	n = buf ? read_cached(fd, buf, size, off) : -EAGAIN;
-	if (n >= 0)
+	if (n >= 0) {
 		fuse_reply_buf(req, buf, (size_t)n);
+	} else {
+		session_may_block(fs);
+		v.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
+		v.buf[0].fd = fd;
+		v.buf[0].pos = off;
+		fuse_reply_data(req, &v, FUSE_BUF_SPLICE_MOVE);
+	}
 	free(buf);
-	if (n >= 0)
-		return;
-	session_may_block(fs);
-	v.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
-	v.buf[0].fd = fd;
-	v.buf[0].pos = off;
-	fuse_reply_data(req, &v, FUSE_BUF_SPLICE_MOVE);
+	if (mine)
+		close(fd);
 }
 
 static bool ran_full(int r)
@@ -150,6 +157,21 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	reply_err(req, 0);
 }
 
+/* A file that has no shadow: of a reader, or written in place. */
+static int sync_handle(struct fs *fs, const struct handle *h, int datasync)
+{
+	bool mine;
+	int r = 0, fd = opened_borrow(fs, h, &mine);
+
+	if (fd < 0)
+		return fd;
+	if ((datasync ? fdatasync(fd) : fsync(fd)) < 0)
+		r = -errno;
+	if (mine)
+		close(fd);
+	return r;
+}
+
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 	      struct fuse_file_info *fi)
 {
@@ -168,9 +190,8 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 		fs_unlock(fs);
 	} else {
 		fs_unlock(fs);
-		if (fs->opts->durable && (datasync ? fdatasync(handle_fd(h))
-						   : fsync(handle_fd(h))) < 0)
-			r = -errno;
+		if (fs->opts->durable)
+			r = sync_handle(fs, h, datasync);
 	}
 	reply_err(req, r);
 }
@@ -201,10 +222,16 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off,
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
 	      struct fuse_file_info *fi)
 {
-	off_t r = lseek(handle_fd(fi_handle(fi)), off, whence);
+	bool mine;
+	int fd = opened_borrow(req_fs(req), fi_handle(fi), &mine);
+	off_t r = fd < 0 ? fd : lseek(fd, off, whence);
 
+	if (fd >= 0 && r < 0)
+		r = -errno;
+	if (mine)
+		close(fd);
 	if (r < 0)
-		reply_err(req, -errno);
+		reply_err(req, (int)r);
 	else
 		fuse_reply_lseek(req, r);
 }
@@ -216,17 +243,24 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 {
 	struct fs *fs = req_fs(req);
 	struct handle *h = fi_handle(fi_out);
+	bool mine;
 	ssize_t n;
+	int fd;
 
 	if (ino_node(fs, ino_in)->is_ctl || ino_node(fs, ino_out)->is_ctl) {
 		reply_err(req, -EOPNOTSUPP);
 		return;
 	}
 	session_may_block(req_fs(req));
-	n = copy_file_range(handle_fd(fi_handle(fi_in)), &off_in, handle_fd(h),
-			    &off_out, len, (unsigned)flags);
-	if (n < 0) {
+	fd = opened_borrow(fs, fi_handle(fi_in), &mine);
+	n = fd < 0 ? fd
+		   : copy_file_range(fd, &off_in, handle_fd(h), &off_out, len,
+				     (unsigned)flags);
+	if (fd >= 0 && n < 0)
 		n = -errno;
+	if (mine)
+		close(fd);
+	if (n < 0) {
 		if (ran_full((int)n))
 			write_failed(fs, h, (int)-n);
 		reply_err(req, (int)n);

@@ -151,6 +151,7 @@ int attach_txn(struct fs *fs, fuse_req_t req, struct txn *txn, int flags,
 	txn_join(txn, a->h);
 	/* It may write through a mapping when its descriptors are closed, and
 	 * be killed then. */
+	txn->may_map |= (flags & O_ACCMODE) == O_RDWR;
 	if ((flags & O_ACCMODE) == O_RDWR && a->h->tgid)
 		a->h->pidfd = proc_open(a->h->tgid);
 	return 0;

@@ -50,7 +50,7 @@ struct pidfd_info_v0 {
 
 #define FDS_MAX      4096 /* descriptors looked at */
 #define FDINFO_ROOM  512  /* `ino:` is in the first lines */
-#define SPARSE_SLACK 16   /* numbers tried beyond twice the count */
+#define MISSES_MAX   2    /* numbers tried in vain before listing */
 
 /* Read the beginning of @name in @dirfd, NUL-terminated.  Length or -errno. */
 static ssize_t read_start(int dirfd, const char *name, char *buf, size_t size)
@@ -263,7 +263,7 @@ static int search_listed(struct fd_search *s, unsigned long first)
 int proc_count_fds(pid_t tgid, uint64_t ino, int mnt_id, int max)
 {
 	struct fd_search s = {.ino = ino, .mnt_id = mnt_id, .max = max};
-	unsigned long fd, n_open = 0;
+	unsigned long fd, n_open = 0, misses = 0;
 	struct stat st;
 	char path[64];
 	int r = 0;
@@ -280,10 +280,12 @@ int proc_count_fds(pid_t tgid, uint64_t ino, int mnt_id, int max)
 	if (s.dirfd < 0)
 		return -errno;
 
-	for (fd = 0; n_open > 0 && fd < 2 * n_open + SPARSE_SLACK; fd++) {
+	for (fd = 0; n_open > 0 && misses < MISSES_MAX; fd++) {
 		snprintf(path, sizeof(path), "%lu", fd);
 		if (look_at(&s, path))
 			n_open--;
+		else
+			misses++;
 		if (search_over(&s))
 			break;
 	}

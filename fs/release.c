@@ -201,8 +201,9 @@ static bool is_mapped(struct txn *txn)
 
 static bool may_be_mapped(const struct txn *txn)
 {
-	return txn->unseen && txn->entry && txn->fate == FATE_PUBLISH &&
-	       txn->node->opened && txn->node->opened->backing_id;
+	return txn->may_map && txn->unseen && txn->entry &&
+	       txn->fate == FATE_PUBLISH && txn->node->opened &&
+	       txn->node->opened->backing_id;
 }
 
 /* The closing task lets go of the backing file just after it sent RELEASE. */

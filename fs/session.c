@@ -31,6 +31,7 @@ struct session {
 	struct job *first, **last;
 	pthread_t threads[MAX_THREADS];
 	unsigned n_threads, n_idle;
+	unsigned n_called; /* of the idle ones, who did not come yet */
 	pthread_t reader;
 	bool has_reader;
 	bool ended; /* nothing more is to be read */
@@ -45,11 +46,14 @@ static _Thread_local bool am_reader;
 static void *thread_main(void *arg);
 
 /* With s->lock held: let another thread look what is to be done.  False: all
- * are busy, and no more can be had. */
-static bool wake_one(struct session *s)
+ * are busy, and no more can be had. @ret_signal: the caller is to signal
+ * s->wake, best when it has let go of the lock. */
+static bool wake_one(struct session *s, bool *ret_signal)
 {
+	*ret_signal = s->n_idle;
 	if (s->n_idle) {
-		pthread_cond_signal(&s->wake);
+		s->n_idle--; /* so that the next call means another one */
+		s->n_called++;
 		return true;
 	}
 	if (s->n_threads == MAX_THREADS ||
@@ -62,17 +66,20 @@ static bool wake_one(struct session *s)
 void session_may_block(struct fs *fs)
 {
 	struct session *s = fs->session;
+	bool signal;
 
 	if (!am_reader)
 		return;
 	pthread_mutex_lock(&s->lock);
 	/* What a handler waits for is being done by a thread already: should
 	 * there be no other reader, requests wait, but not for ever. */
-	if (wake_one(s)) {
+	if (wake_one(s, &signal)) {
 		s->has_reader = false;
 		am_reader = false;
 	}
 	pthread_mutex_unlock(&s->lock);
+	if (signal)
+		pthread_cond_signal(&s->wake);
 }
 
 void fs_wait(struct fs *fs)
@@ -85,6 +92,7 @@ int session_work(struct fs *fs, void (*fn)(struct fs *fs, void *arg), void *arg)
 {
 	struct session *s = fs->session;
 	struct job *job = calloc(1, sizeof(*job));
+	bool signal;
 
 	if (!job)
 		return -ENOMEM;
@@ -93,8 +101,10 @@ int session_work(struct fs *fs, void (*fn)(struct fs *fs, void *arg), void *arg)
 	pthread_mutex_lock(&s->lock);
 	*s->last = job;
 	s->last = &job->next;
-	(void)wake_one(s); /* else whoever ends first takes it */
+	(void)wake_one(s, &signal); /* else whoever ends first takes it */
 	pthread_mutex_unlock(&s->lock);
+	if (signal)
+		pthread_cond_signal(&s->wake);
 	return 0;
 }
 
@@ -134,43 +144,41 @@ static bool look_at(struct fs *fs, const struct fuse_buf *buf)
 
 /* Be the reader, as long as nothing blocks.  Returns 0 when somebody else has
  * taken over, 1 at the end of the session, -errno. */
-static int read_requests(struct session *s)
+static int read_requests(struct session *s, struct fuse_buf *buf)
 {
 	struct fs *fs = s->fs;
-	struct fuse_buf buf = {0};
 	int r = 1;
 
 	am_reader = true;
 	while (am_reader && !fuse_session_exited(fs->se)) {
 		bool init;
 
-		r = fuse_session_receive_buf(fs->se, &buf);
+		r = fuse_session_receive_buf(fs->se, buf);
 		if (r == -EINTR || r == -EAGAIN)
 			continue;
 		if (r <= 0) {
 			r = r < 0 ? r : 1;
 			break;
 		}
-		init = look_at(fs, &buf);
-		fuse_session_process_buf(fs->se, &buf);
+		init = look_at(fs, buf);
+		fuse_session_process_buf(fs->se, buf);
 		if (init)
 			s->ready(fs);
 		r = 0;
 	}
 	if (am_reader && r >= 0)
 		r = 1;
-	free(buf.mem);
 	return r;
 }
 
-static void lead(struct session *s)
+static void lead(struct session *s, struct fuse_buf *buf)
 {
 	int r;
 
 	s->has_reader = true;
 	s->reader = pthread_self();
 	pthread_mutex_unlock(&s->lock);
-	r = read_requests(s);
+	r = read_requests(s, buf);
 	pthread_mutex_lock(&s->lock);
 	if (!r)
 		return;
@@ -184,6 +192,7 @@ static void lead(struct session *s)
 static void *thread_main(void *arg)
 {
 	struct session *s = arg;
+	struct fuse_buf buf = {0}; /* kept: it is large */
 
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
@@ -195,18 +204,20 @@ static void *thread_main(void *arg)
 			free(job);
 			pthread_mutex_lock(&s->lock);
 		} else if (!s->has_reader && !s->ended) {
-			lead(s);
+			lead(s, &buf);
 		} else if (s->quit) {
 			break;
 		} else {
 			s->n_idle++;
 			if (s->n_idle == s->n_threads)
 				pthread_cond_signal(&s->quiet);
-			pthread_cond_wait(&s->wake, &s->lock);
-			s->n_idle--;
+			while (!s->n_called && !s->quit)
+				pthread_cond_wait(&s->wake, &s->lock);
+			s->n_called -= !s->quit;
 		}
 	}
 	pthread_mutex_unlock(&s->lock);
+	free(buf.mem);
 	return NULL;
 }
 
@@ -230,10 +241,11 @@ int session_start(struct fs *fs)
 int session_run(struct fs *fs, void (*ready)(struct fs *fs))
 {
 	struct session *s = fs->session;
+	bool signal; /* there is nobody yet */
 
 	s->ready = ready;
 	pthread_mutex_lock(&s->lock);
-	if (!wake_one(s)) {
+	if (!wake_one(s, &signal)) {
 		s->ended = true;
 		s->error = -EAGAIN;
 	}

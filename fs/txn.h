@@ -101,6 +101,7 @@ struct txn {
 	bool conflict;    /* its base was rewritten in place by others */
 	bool meta_set;    /* mode, owner or xattrs were set through it */
 	bool unseen;      /* passthrough: the daemon sees no failing write */
+	bool may_map;     /* a writer can map it (mmap(2), EACCES) */
 	bool was_low;     /* the disk ran low while it was open */
 	bool keeps_privs; /* every writer may leave setuid bits alone */
 	bool outsider;    /* a writer is not of the file's group */
