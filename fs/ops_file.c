@@ -185,6 +185,7 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 	}
 	session_may_block(req_fs(req));
 	fs_lock(fs);
+	txn_wait_for_others(fs, h);
 	if (h->txn) {
 		r = txn_sync(fs, h->txn);
 		fs_unlock(fs);
@@ -273,6 +274,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 
 static int ioctl_on_handle(struct fs *fs, struct handle *h, bool commit)
 {
+	txn_wait_for_others(fs, h);
 	if (!h->txn)
 		return -EBADF;
 	if (!h->txn->entry)

@@ -447,7 +447,7 @@ static int open_writer(struct fs *fs, fuse_req_t req, struct node *node,
 }
 
 /* An inode that is being rewritten in place is opened when that is done. */
-static void redo_wait(struct fs *fs, struct node *node)
+static void redo_wait_for(struct fs *fs, const struct node *node)
 {
 	while (fs->redo.ino && key_equal(&fs->redo, &node->key))
 		fs_wait(fs);
@@ -484,7 +484,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (node->parent && node->name)
 		entry_wait(fs, node->parent, node->name);
 	(void)key_wait(fs, &node->key);
-	redo_wait(fs, node);
+	redo_wait_for(fs, node);
 	if (!wants_write(fi->flags))
 		r = open_reader(fs, req, node, fi->flags, &a);
 	else if (ctl_contains(node))

@@ -427,7 +427,6 @@ int options_parse(int argc, char **argv, struct options *opts,
 		.notify_fd = -1,
 		.durable = true,
 		.entry_timeout_s = 1,
-		.quarantine_max_bytes = UINT64_C(1) << 30,
 		.quarantine_max_age_s = 30 * DAY_S,
 		.allow_other = geteuid() == 0,
 	};

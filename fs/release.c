@@ -44,6 +44,14 @@ static uint64_t handle_shown_ino(const struct handle *h)
 					   : h->node->key.ino;
 }
 
+void txn_wait_for_others(struct fs *fs, const struct handle *h)
+{
+	if (h->txn && h->txn->entry)
+		entry_wait(fs, h->txn->entry->dir, h->txn->entry->name);
+	if (h->txn && h->txn->base.ino)
+		(void)key_wait(fs, &h->txn->base);
+}
+
 int txn_flush(struct fs *fs, struct handle *h, pid_t tid)
 {
 	uint64_t ino = handle_shown_ino(h);
@@ -62,9 +70,10 @@ int txn_flush(struct fs *fs, struct handle *h, pid_t tid)
 			proc_command(tid, h->txn->command,
 				     sizeof(h->txn->command));
 	}
-	if (!last || !h->txn)
+	if (!last)
 		return 0;
-	return txn_prepare(fs, h->txn);
+	txn_wait_for_others(fs, h);
+	return h->txn ? txn_prepare(fs, h->txn) : 0;
 }
 
 /* ---- rollback -------------------------------------------------------- */

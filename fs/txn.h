@@ -146,11 +146,13 @@ const char *txn_path(struct fs *fs, const struct txn *txn, char *buf,
 void txn_busy_begin(struct fs *fs, struct txn *txn); /* (drops) */
 void txn_busy_end(struct fs *fs, struct txn *txn);
 
-/* ---- publish.c ------------------------------------------------------- */
+/* ---- prepare.c ------------------------------------------------------- */
 
 /* Everything that can fail before a commit: disk full, conflict, flush
  * (drops).  What close(2) returns: 0 or -errno. */
 int txn_prepare(struct fs *fs, struct txn *txn);
+
+/* ---- publish.c ------------------------------------------------------- */
 
 /* Publish what was written so far, durably if asked; writing goes on
  * (drops). */
@@ -167,6 +169,10 @@ int txn_commit(struct fs *fs, struct txn *txn); /* (drops) */
 int txn_commit_snapshot_quick(struct fs *fs, struct txn *txn);
 
 /* ---- release.c ------------------------------------------------------- */
+
+/* Wait for what others have closed before this call: it may be in conflict.
+ * @h may have lost its transaction afterwards (drops). */
+void txn_wait_for_others(struct fs *fs, const struct handle *h);
 
 /* FLUSH of @h by thread @tid (drops). */
 int txn_flush(struct fs *fs, struct handle *h, pid_t tid);

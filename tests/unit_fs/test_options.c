@@ -64,7 +64,7 @@ static void test_defaults(void)
 	CHECK(!opts.policy && !opts.fuse_opts);
 	CHECK_INT(opts.passthrough, PASSTHROUGH_AUTO);
 	CHECK(opts.entry_timeout_s == 1);
-	CHECK_INT(opts.quarantine_max_bytes, 1 << 30);
+	CHECK_INT(opts.quarantine_max_bytes, 0); /* the store decides */
 	CHECK_INT(opts.quarantine_max_age_s, 30 * 86400);
 	CHECK(!opts.read_only);
 	CHECK(opts.allow_other); /* the test runs as root */
