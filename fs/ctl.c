@@ -22,8 +22,11 @@ static const char *const names[] = {
 };
 
 static struct node *nodes[N_NODES];
+static struct ring texts = RING_INIT(texts);
 
+/* An open file: what it said then. */
 struct text {
+	struct ring all;
 	size_t size;
 	char *bytes;
 };
@@ -181,10 +184,13 @@ void ctl_open(struct fs *fs, fuse_req_t req, struct node *node,
 		return;
 	}
 	text->size = strlen(text->bytes);
+	fs_lock(fs);
+	ring_add(&texts, &text->all);
+	fs_unlock(fs);
 	fi->fh = (uintptr_t)text;
 	fi->direct_io = 1;
 	if (fuse_reply_open(req, fi) == -ENOENT)
-		ctl_release(fi);
+		ctl_release(fs, fi);
 }
 
 void ctl_read(fuse_req_t req, struct fuse_file_info *fi, size_t size, off_t off)
@@ -197,10 +203,22 @@ void ctl_read(fuse_req_t req, struct fuse_file_info *fi, size_t size, off_t off)
 	fuse_reply_buf(req, text->bytes + at, size);
 }
 
-void ctl_release(struct fuse_file_info *fi)
+static void text_free(struct text *text)
 {
-	struct text *text = (struct text *)(uintptr_t)fi->fh;
-
+	ring_del(&text->all);
 	free(text->bytes);
 	free(text);
+}
+
+void ctl_release(struct fs *fs, struct fuse_file_info *fi)
+{
+	fs_lock(fs);
+	text_free((struct text *)(uintptr_t)fi->fh);
+	fs_unlock(fs);
+}
+
+void ctl_done(void)
+{
+	while (!ring_empty(&texts))
+		text_free(ring_item(texts.next, struct text, all));
 }

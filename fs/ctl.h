@@ -33,6 +33,8 @@ void ctl_open(struct fs *fs, fuse_req_t req, struct node *node,
 	      struct fuse_file_info *fi);
 void ctl_read(fuse_req_t req, struct fuse_file_info *fi, size_t size,
 	      off_t off);
-void ctl_release(struct fuse_file_info *fi);
+void ctl_release(struct fs *fs, struct fuse_file_info *fi);
+/* The session is over: files that the kernel did not come to release. */
+void ctl_done(void);
 
 #endif

@@ -353,6 +353,7 @@ static void tear_down(struct fs *fs)
 		fs_lock(fs);
 		handles_free_all(fs);
 		dirs_free_all(fs);
+		ctl_done();
 		opened_drop_all_idle(fs);
 		fs_unlock(fs);
 	}

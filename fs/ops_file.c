@@ -135,7 +135,7 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct handle *h = fi_handle(fi);
 
 	if (ino_node(fs, ino)->is_ctl) {
-		ctl_release(fi);
+		ctl_release(fs, fi);
 		reply_err(req, 0);
 		return;
 	}

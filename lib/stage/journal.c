@@ -5,7 +5,8 @@
  *	B id pid uid path	a shadow was begun
  *	P id path		its file has another name now
  *	S id size		flushed up to here; publish it (on disk when
- *said) R id inode		the inode is being rewritten from it (likewise)
+ *said) U id 0			a later flush failed: do not
+ *	R id inode		the inode is being rewritten from it (likewise)
  *	E id			it is over
  *
  * Each line ends in `*` and a checksum (FNV-1a, 64 bits, in hexadecimal) of
@@ -210,11 +211,13 @@ int atio_journal_begin(struct atio_shadow *s)
 	return r;
 }
 
-int atio_journal_path(struct atio_shadow *s)
+int atio_journal_path(struct atio_shadow *s, char *path)
 {
 	int r;
 
 	pthread_mutex_lock(&s->store->lock);
+	free(s->path); /* others read it when they rewrite the journal */
+	s->path = path;
 	r = put_path(s->store->journal_fd, &s->store->journal_size, s, false);
 	if (!r && s->synced && s->store->durable &&
 	    fdatasync(s->store->journal_fd) < 0)
@@ -223,14 +226,13 @@ int atio_journal_path(struct atio_shadow *s)
 	return r;
 }
 
-/* The lock is not held across the flush: somebody may have rewritten the
- * journal meanwhile, and then flushed it. */
+/* Called with the lock held, and releases it before the flush: somebody may
+ * have rewritten the journal meanwhile, and then flushed it. */
 static int put_durably(struct atio_shadow *s, char kind, uint64_t number)
 {
 	struct atio_store *store = s->store;
 	int r, fd = -1;
 
-	pthread_mutex_lock(&store->lock);
 	r = put_number(store->journal_fd, &store->journal_size, kind, s->id,
 		       number);
 	if (!r && store->durable) {
@@ -247,15 +249,34 @@ static int put_durably(struct atio_shadow *s, char kind, uint64_t number)
 	return r;
 }
 
-int atio_journal_synced(struct atio_shadow *s)
+int atio_journal_synced(struct atio_shadow *s, const struct stat *st)
 {
+	pthread_mutex_lock(&s->store->lock);
 	s->synced = true;
-	return put_durably(s, 'S', (uint64_t)s->synced_st.st_size);
+	s->synced_st = *st;
+	return put_durably(s, 'S', (uint64_t)st->st_size);
 }
 
-int atio_journal_redo(struct atio_shadow *s)
+int atio_journal_unsynced(struct atio_shadow *s)
 {
-	return put_durably(s, 'R', s->redo_ino);
+	pthread_mutex_lock(&s->store->lock);
+	s->synced = false;
+	return put_durably(s, 'U', 0);
+}
+
+int atio_journal_redo(struct atio_shadow *s, uint64_t ino)
+{
+	int r;
+
+	pthread_mutex_lock(&s->store->lock);
+	s->redo_ino = ino;
+	r = put_durably(s, 'R', ino);
+	if (r < 0) { /* nothing will be rewritten */
+		pthread_mutex_lock(&s->store->lock);
+		s->redo_ino = 0;
+		pthread_mutex_unlock(&s->store->lock);
+	}
+	return r;
 }
 
 void atio_journal_end(struct atio_shadow *s)
@@ -331,6 +352,9 @@ static int take_line(char *line, struct atio_record **recs, size_t *n)
 	case 'S':
 		rec->synced = true;
 		rec->synced_size = strtoull(a, NULL, 10);
+		return 0;
+	case 'U':
+		rec->synced = false;
 		return 0;
 	case 'R':
 		rec->redo_ino = strtoull(a, NULL, 10);

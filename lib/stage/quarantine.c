@@ -116,25 +116,29 @@ static int write_description(struct atio_store *store,
 	return r;
 }
 
+static int trim(int dirfd, uint64_t max_bytes, uint64_t max_age_s,
+		uint64_t *ret_left);
+
 static void account(struct atio_store *store, uint64_t bytes)
 {
 	struct timespec now;
-	bool trim;
+	uint64_t left;
+	bool due;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	pthread_mutex_lock(&store->lock);
 	store->quarantine_bytes += bytes;
-	trim = store->quarantine_bytes > store->quarantine_max_bytes ||
-	       now.tv_sec - store->trimmed_at > TRIM_EVERY_S;
-	if (trim) {
-		store->quarantine_bytes = 0; /* counted anew by the next */
-		store->trimmed_at = now.tv_sec;
-	}
+	due = store->quarantine_bytes > store->quarantine_max_bytes ||
+	      !store->trimmed_at ||
+	      now.tv_sec - store->trimmed_at > TRIM_EVERY_S;
 	pthread_mutex_unlock(&store->lock);
-	if (trim)
-		(void)atio_quarantine_trim(store->quarantine_fd,
-					   store->quarantine_max_bytes,
-					   store->quarantine_max_age_s);
+	if (!due || trim(store->quarantine_fd, store->quarantine_max_bytes,
+			 store->quarantine_max_age_s, &left) < 0)
+		return;
+	pthread_mutex_lock(&store->lock);
+	store->quarantine_bytes = left;
+	store->trimmed_at = now.tv_sec;
+	pthread_mutex_unlock(&store->lock);
 }
 
 static int keep(struct atio_store *store, const struct atio_keep *k, int fd,
@@ -353,7 +357,8 @@ int atio_quarantine_drop(int dirfd, const char *id)
 	return 0;
 }
 
-int atio_quarantine_trim(int dirfd, uint64_t max_bytes, uint64_t max_age_s)
+static int trim(int dirfd, uint64_t max_bytes, uint64_t max_age_s,
+		uint64_t *ret_left)
 {
 	struct atio_quarantined *items;
 	int64_t now = (int64_t)time(NULL);
@@ -378,7 +383,15 @@ int atio_quarantine_trim(int dirfd, uint64_t max_bytes, uint64_t max_age_s)
 		}
 	}
 	atio_quarantine_list_free(items, n);
+	*ret_left = total;
 	return dropped;
+}
+
+int atio_quarantine_trim(int dirfd, uint64_t max_bytes, uint64_t max_age_s)
+{
+	uint64_t left;
+
+	return trim(dirfd, max_bytes, max_age_s, &left);
 }
 
 /* ---- after a crash --------------------------------------------------- */

@@ -131,7 +131,8 @@ static int cut_back(struct atio_store *store, const struct atio_record *rec,
 		return -errno;
 	if ((uint64_t)st.st_size <= rec->synced_size)
 		return 0;
-	if (ftruncate(fd, (off_t)rec->synced_size) < 0 || fsync(fd) < 0)
+	if (ftruncate(fd, (off_t)rec->synced_size) < 0 ||
+	    (store->durable && fsync(fd) < 0))
 		return -errno;
 	return 0;
 }
@@ -167,7 +168,7 @@ static int publish(struct recovery *rc, const struct atio_record *rec,
 	if (renameat(store->stage_fd, name, dir, to) < 0)
 		return -errno;
 	ATIO_FAULT("recover.published");
-	return fsync(dir) < 0 ? -errno : 0;
+	return atio_dir_sync(store, dir);
 }
 
 static void put_aside(struct recovery *rc, const struct atio_record *rec,
@@ -202,6 +203,14 @@ static bool is_shadow_name(const char *name)
 	       strspn(name, "0123456789abcdef") == strlen(name);
 }
 
+/* May succeed another time, and may have been done by half; anything else says
+ * that the place it would go to is not there (any more). */
+static bool is_passing(int r)
+{
+	return r == -EIO || r == -ENOSPC || r == -EDQUOT || r == -EFBIG ||
+	       r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EROFS;
+}
+
 static void settle(struct recovery *rc, const char *name)
 {
 	const struct atio_record *rec = record_by_name(rc, name);
@@ -217,12 +226,18 @@ static void settle(struct recovery *rc, const char *name)
 		     NULL, name, r < 0 ? errno : 0);
 		return;
 	}
-	if (rec && rec->path && rec->redo_ino &&
-	    finish_redo(rc, rec, name) == 0)
-		tell(rc, ATIO_RECOVERED_REDONE, rec, name, 0);
-	else if (rec && rec->path && rec->synced && !rec->redo_ino &&
-		 publish(rc, rec, name) == 0)
-		tell(rc, ATIO_RECOVERED_PUBLISHED, rec, name, 0);
+	if (!rec || !rec->path || (!rec->redo_ino && !rec->synced)) {
+		put_aside(rc, rec, name, &st);
+		return;
+	}
+	r = rec->redo_ino ? finish_redo(rc, rec, name) : publish(rc, rec, name);
+	if (!r)
+		tell(rc,
+		     rec->redo_ino ? ATIO_RECOVERED_REDONE
+				   : ATIO_RECOVERED_PUBLISHED,
+		     rec, name, 0);
+	else if (is_passing(r))
+		tell(rc, ATIO_RECOVERED_FAILED, rec, name, -r);
 	else
 		put_aside(rc, rec, name, &st);
 }
@@ -235,10 +250,10 @@ static int stage_names(struct atio_store *store, char ***ret_names, size_t *n)
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	char **names = NULL, **more;
 	struct dirent *de;
+	int r = 0;
 
 	if (!dir) {
-		int r = -errno;
-
+		r = -errno;
 		if (fd >= 0)
 			close(fd);
 		return r;
@@ -248,17 +263,24 @@ static int stage_names(struct atio_store *store, char ***ret_names, size_t *n)
 		    !strcmp(de->d_name, "journal"))
 			continue;
 		more = realloc(names, (*n + 1) * sizeof(*names));
-		if (!more)
+		if (more)
+			names = more;
+		if (!more || !(names[*n] = strdup(de->d_name))) {
+			r = -ENOMEM;
 			break;
-		names = more;
-		names[*n] = strdup(de->d_name);
-		if (!names[*n])
-			break;
+		}
 		(*n)++;
 	}
 	closedir(dir);
 	*ret_names = names;
-	return 0;
+	return r;
+}
+
+static void free_names(char **names, size_t n)
+{
+	while (n)
+		free(names[--n]);
+	free(names);
 }
 
 int atio_store_recover(struct atio_store *store, bool dry_run,
@@ -274,14 +296,13 @@ int atio_store_recover(struct atio_store *store, bool dry_run,
 	if (!r)
 		r = stage_names(store, &names, &n);
 	if (r < 0) {
+		free_names(names, n);
 		atio_journal_free(rc.recs, rc.n_recs);
 		return atio_fail(err, -r, "read the stage: %s", strerror(-r));
 	}
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		settle(&rc, names[i]);
-		free(names[i]);
-	}
-	free(names);
+	free_names(names, n);
 	atio_journal_free(rc.recs, rc.n_recs);
 	if (!dry_run) {
 		(void)atio_quarantine_repair(store);

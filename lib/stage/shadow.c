@@ -324,9 +324,7 @@ int atio_shadow_set_path(struct atio_shadow *shadow, const char *path,
 
 	if (!copy)
 		return atio_fail(err, ENOMEM, "out of memory");
-	free(shadow->path);
-	shadow->path = copy;
-	r = atio_journal_path(shadow);
+	r = atio_journal_path(shadow, copy);
 	return r < 0 ? atio_fail(err, -r, "write to the journal") : 0;
 }
 
@@ -340,9 +338,13 @@ int atio_shadow_prepare(struct atio_shadow *shadow, struct atio_error *err)
 				 strerror(shadow->poison));
 	ATIO_FAULT("prepare.flush");
 	if (shadow->store->durable && fsync(shadow->fd) < 0) {
-		shadow->poison = errno;
-		return atio_fail(err, errno, "flush to disk: %s",
-				 strerror(errno));
+		int r = atio_fail(err, errno, "flush to disk: %s",
+				  strerror(errno));
+
+		shadow->poison = -r;
+		if (shadow->synced) /* what was synced may be gone, too */
+			(void)atio_journal_unsynced(shadow);
+		return r;
 	}
 	ATIO_FAULT("prepare.flushed");
 	return 0;
@@ -358,8 +360,7 @@ int atio_shadow_sync(struct atio_shadow *shadow, struct atio_error *err)
 	r = atio_shadow_prepare(shadow, err);
 	if (r < 0)
 		return r;
-	shadow->synced_st = st;
-	r = atio_journal_synced(shadow);
+	r = atio_journal_synced(shadow, &st);
 	ATIO_FAULT("sync.recorded");
 	return r < 0 ? atio_fail(err, -r, "write to the journal: %s",
 				 strerror(-r))
@@ -462,13 +463,10 @@ int atio_shadow_redo(struct atio_shadow *shadow, int targetfd,
 		return atio_fail(err, shadow->poison, "the shadow is poisoned");
 	if (fstat(targetfd, &st) < 0)
 		return atio_fail(err, errno, "stat");
-	shadow->redo_ino = st.st_ino;
-	r = atio_journal_redo(shadow);
-	if (r < 0) {
-		shadow->redo_ino = 0; /* nothing was rewritten */
+	r = atio_journal_redo(shadow, st.st_ino);
+	if (r < 0)
 		return atio_fail(err, -r, "write to the journal: %s",
 				 strerror(-r));
-	}
 	ATIO_FAULT("redo.recorded");
 	r = atio_rewrite(shadow->store, shadow->fd, targetfd, err);
 	if (r < 0)
@@ -545,7 +543,8 @@ void atio_shadow_free(struct atio_shadow *shadow)
 		close(shadow->fd);
 	shadow->fd = -1;
 	pthread_mutex_lock(&shadow->store->lock);
-	shadow->unfinished = shadow->redo_ino && !shadow->over;
+	shadow->unfinished =
+		!shadow->over && (shadow->redo_ino || shadow->synced);
 	if (shadow->unfinished) { /* recovery has to know of it */
 		pthread_mutex_unlock(&shadow->store->lock);
 		return;

@@ -122,6 +122,7 @@ static int check_version(struct atio_store *store, bool create,
 			 struct made *made, struct atio_error *err)
 {
 	char text[16] = "";
+	AUTO_CLOSE int made_fd = -1;
 	AUTO_CLOSE int fd = openat(store->state_fd, "version",
 				   O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
@@ -143,12 +144,14 @@ static int check_version(struct atio_store *store, bool create,
 	}
 	if (!create)
 		return 0;
-	fd = openat(store->state_fd, "version",
-		    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	made->version = fd >= 0;
-	if (fd < 0 || write(fd, VERSION_TEXT, 2) != 2)
+	made_fd = openat(store->state_fd, "version",
+			 O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (made_fd < 0)
 		return atio_fail(err, errno, "write the version: %s",
 				 strerror(errno));
+	made->version = true;
+	if (write(made_fd, VERSION_TEXT, 2) != 2)
+		return atio_fail(err, ENOSPC, "write the version: no room");
 	return 0;
 }
 

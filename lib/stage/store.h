@@ -61,7 +61,7 @@ struct atio_shadow {
 	bool synced;
 	struct stat synced_st;
 	uint64_t redo_ino; /* of the target, while it is being rewritten */
-	bool unfinished;   /* a redo that failed: freed, but still known */
+	bool unfinished;   /* freed, but the journal must go on telling of it */
 };
 
 /* ---- journal.c: what recovery has to know ---------------------------- */
@@ -78,9 +78,11 @@ struct atio_record {
 
 int atio_journal_open(struct atio_store *store, struct atio_error *err);
 int atio_journal_begin(struct atio_shadow *shadow);
-int atio_journal_path(struct atio_shadow *shadow);
-int atio_journal_synced(struct atio_shadow *shadow); /* durable */
-int atio_journal_redo(struct atio_shadow *shadow);   /* durable */
+int atio_journal_path(struct atio_shadow *shadow, char *path); /* taken */
+/* Durable, these: @st is of the content, @ino of the target; 0: no more. */
+int atio_journal_synced(struct atio_shadow *shadow, const struct stat *st);
+int atio_journal_unsynced(struct atio_shadow *shadow);
+int atio_journal_redo(struct atio_shadow *shadow, uint64_t ino);
 void atio_journal_end(struct atio_shadow *shadow);
 /* What was written down, by id; freed with atio_journal_free. */
 int atio_journal_read(struct atio_store *store, struct atio_record **ret_recs,

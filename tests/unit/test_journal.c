@@ -134,8 +134,11 @@ static void test_path_sync_and_redo(void)
 	CHECK_INT(record(id)->synced_size, 4);
 	write_to(atio_shadow_fd(s), "longer text");
 	CHECK_INT(atio_shadow_sync(s, NULL), 0);
-	s->redo_ino = 0xfedcba9876543210ull;
-	CHECK_INT(atio_journal_redo(s), 0);
+	CHECK_INT(atio_journal_unsynced(s), 0);
+	read_back();
+	CHECK(!record(id)->synced);
+	CHECK_INT(atio_shadow_sync(s, NULL), 0);
+	CHECK_INT(atio_journal_redo(s, 0xfedcba9876543210ull), 0);
 	read_back();
 	CHECK_INT(n_recs, 1);
 	CHECK_INT(record(id)->synced_size, 11);
