@@ -368,21 +368,35 @@ static void reply_xattr(fuse_req_t req, ssize_t n, const char *buf, size_t size)
 		fuse_reply_buf(req, buf, (size_t)n);
 }
 
+static ssize_t node_getxattr(struct fs *fs, fuse_ino_t ino, const char *name,
+			     char *buf, size_t size)
+{
+	const struct node *node = ino_node(fs, ino);
+	char proc[NAME_MAX + 32];
+	bool follow = false;
+	ssize_t n;
+	int r;
+
+	if (node->txn) { /* the kernel asks before the first write to each */
+		n = fgetxattr(atio_shadow_fd(node->txn->shadow), name, buf,
+			      size);
+		return n < 0 ? -errno : n;
+	}
+	r = xattr_path(fs, ino, proc, sizeof(proc), &follow);
+	if (r < 0)
+		return r;
+	n = (follow ? getxattr : lgetxattr)(proc, name, buf, size);
+	return n < 0 ? -errno : n;
+}
+
 void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	struct fs *fs = req_fs(req);
-	char proc[NAME_MAX + 32];
 	char *buf = size ? malloc(size) : NULL;
-	bool follow = false;
 	ssize_t n;
 
 	fs_lock(fs);
-	n = size && !buf ? -ENOMEM
-			 : xattr_path(fs, ino, proc, sizeof(proc), &follow);
-	if (!n) {
-		n = (follow ? getxattr : lgetxattr)(proc, name, buf, size);
-		n = n < 0 ? -errno : n;
-	}
+	n = size && !buf ? -ENOMEM : node_getxattr(fs, ino, name, buf, size);
 	fs_unlock(fs);
 	reply_xattr(req, n, buf, size);
 	free(buf);

@@ -142,6 +142,8 @@ static int check(struct fs *fs, struct txn *txn)
 	}
 	if (!r)
 		r = refresh_meta(fs, txn, &t);
+	if (!r)
+		txn->in_place = t.exists && t.st.st_nlink > 1;
 	if (r < 0) {
 		txn_fail(txn, FATE_FAILED, -r);
 		return txn_report(fs, txn, "close", r, NULL);
@@ -235,12 +237,11 @@ static int append_to_current(struct fs *fs, struct txn *txn,
  * of space half way: its inode, to be given room.  -1: it is not one. */
 static int target_to_reserve(struct fs *fs, const struct txn *txn)
 {
-	struct target t;
+	int dirfd = txn->in_place ? node_dirfd(fs, txn->entry->dir) : -1;
 
-	if (!txn->entry || target_look(fs, txn, &t) < 0 || !t.exists ||
-	    t.st.st_nlink <= 1)
-		return -1;
-	return openat(t.dirfd, t.name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	return dirfd < 0 ? -1
+			 : openat(dirfd, txn->entry->name,
+				  O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 }
 
 /* Busy: flush the shadow, or a snapshot of it, without the lock. */

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -48,9 +49,9 @@ struct pidfd_info_v0 {
 #define PIDFD_INFO_PID_BIT  (UINT64_C(1) << 0)
 #define PIDFD_INFO_EXIT_BIT (UINT64_C(1) << 3)
 
-#define FDS_MAX      4096 /* descriptors looked at */
-#define FDINFO_ROOM  512  /* `ino:` is in the first lines */
-#define MISSES_MAX   2    /* numbers tried in vain before listing */
+#define FDS_MAX     4096 /* descriptors looked at */
+#define FDINFO_ROOM 512  /* `ino:` is in the first lines */
+#define MISSES_MAX  2    /* numbers tried in vain before listing */
 
 /* Read the beginning of @name in @dirfd, NUL-terminated.  Length or -errno. */
 static ssize_t read_start(int dirfd, const char *name, char *buf, size_t size)
@@ -197,7 +198,9 @@ bool proc_alive(pid_t tid)
 }
 
 struct fd_search {
-	int dirfd; /* /proc/TGID/fdinfo */
+	int dirfd;        /* /proc/TGID/fdinfo */
+	int linkfd;       /* /proc/TGID/fd, and ... */
+	const char *name; /* ... what its links end with; NULL: anything */
 	uint64_t ino;
 	int mnt_id;
 	int max;
@@ -206,12 +209,36 @@ struct fd_search {
 	bool no_ino; /* before Linux 5.14 fdinfo does not say */
 };
 
+/* Whether the path that the kernel shows for a descriptor may be one of the
+ * file: half the price of its fdinfo.  -1: it is not open. */
+static int may_be_it(const struct fd_search *s, const char *number)
+{
+	char path[PATH_MAX];
+	size_t len = strlen(s->name);
+	ssize_t n = readlinkat(s->linkfd, number, path, sizeof(path));
+
+	if (n < 0)
+		return errno == ENOENT ? -1 : 1;
+	if (n == sizeof(path) ||
+	    (n > 10 && !memcmp(path + n - 10, " (deleted)", 10)))
+		return 1;
+	return (size_t)n > len && path[n - (ssize_t)len - 1] == '/' &&
+	       !memcmp(path + n - len, s->name, len);
+}
+
 /* Look at one descriptor.  False: it is not open. */
 static bool look_at(struct fd_search *s, const char *name)
 {
 	char text[FDINFO_ROOM];
 	uint64_t ino, mnt_id;
+	int maybe = s->name ? may_be_it(s, name) : 1;
 
+	if (maybe < 0)
+		return false;
+	if (!maybe) {
+		s->looked_at++;
+		return true;
+	}
 	if (read_start(s->dirfd, name, text, sizeof(text)) <= 0)
 		return false;
 	s->looked_at++;
@@ -260,41 +287,54 @@ static int search_listed(struct fd_search *s, unsigned long first)
 	}
 }
 
-int proc_count_fds(pid_t tgid, uint64_t ino, int mnt_id, int max)
+static int search_fds(struct fd_search *s)
 {
-	struct fd_search s = {.ino = ino, .mnt_id = mnt_id, .max = max};
 	unsigned long fd, n_open = 0, misses = 0;
 	struct stat st;
-	char path[64];
+	char number[24];
 	int r = 0;
 
-	if (tgid <= 0)
-		return -ESRCH;
 	/* Since Linux 6.2 the size of this directory is the number of open
 	 * descriptors; 0 before, or without permission. */
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)tgid);
-	if (stat(path, &st) == 0 && st.st_size > 0)
+	if (fstat(s->linkfd, &st) == 0 && st.st_size > 0)
 		n_open = st.st_size;
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo", (int)tgid);
-	s.dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s.dirfd < 0)
-		return -errno;
-
 	for (fd = 0; n_open > 0 && misses < MISSES_MAX; fd++) {
-		snprintf(path, sizeof(path), "%lu", fd);
-		if (look_at(&s, path))
+		snprintf(number, sizeof(number), "%lu", fd);
+		if (look_at(s, number))
 			n_open--;
 		else
 			misses++;
-		if (search_over(&s))
+		if (search_over(s))
 			break;
 	}
-	if (!search_over(&s) && (n_open > 0 || fd == 0))
-		r = search_listed(&s, fd);
-	close(s.dirfd);
-	if (r == 0 && s.no_ino)
+	if (!search_over(s) && (n_open > 0 || fd == 0))
+		r = search_listed(s, fd);
+	if (r == 0 && s->no_ino)
 		r = -EOPNOTSUPP;
-	return r < 0 ? r : s.found;
+	return r < 0 ? r : s->found;
+}
+
+int proc_count_fds(pid_t tgid, uint64_t ino, const char *name, int mnt_id,
+		   int max)
+{
+	struct fd_search s = {
+		.ino = ino, .name = name, .mnt_id = mnt_id, .max = max};
+	char path[64];
+	int r;
+
+	if (tgid <= 0)
+		return -ESRCH;
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)tgid);
+	s.linkfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s.linkfd < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo", (int)tgid);
+	s.dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = s.dirfd < 0 ? -errno : search_fds(&s);
+	if (s.dirfd >= 0)
+		close(s.dirfd);
+	close(s.linkfd);
+	return r;
 }
 
 void proc_command(pid_t tid, char *buf, size_t size)

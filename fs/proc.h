@@ -33,10 +33,12 @@ bool proc_alive(pid_t tid);
 
 /* Number of descriptors of process @tgid (at most @max are counted, and at
  * most 4096 looked at) that are open on inode @ino of mount @mnt_id
- * (/proc/TGID/fdinfo: `ino:` and `mnt_id:`; @mnt_id < 0 matches any).
+ * (/proc/TGID/fdinfo: `ino:` and `mnt_id:`; @mnt_id < 0 matches any).  @name
+ * is what the path of the file ends with, which saves time; NULL: not known.
  * -errno when that cannot be read; -EOPNOTSUPP: the kernel does not say
  * (before Linux 5.14). */
-int proc_count_fds(pid_t tgid, uint64_t ino, int mnt_id, int max);
+int proc_count_fds(pid_t tgid, uint64_t ino, const char *name, int mnt_id,
+		   int max);
 
 /* comm of @tid into @buf, NUL-terminated; "" when not known. */
 void proc_command(pid_t tid, char *buf, size_t size);

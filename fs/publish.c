@@ -136,19 +136,22 @@ static int old_version_fd(struct txn *txn, const struct target *t)
 	return openat(t->dirfd, t->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* Make @shadow what the name leads to.  @quick: with no more than a rename.
- * May drop the lock unless @quick. */
+/* Make @shadow what the name leads to.  @quick: what that is now, and to do no
+ * more than a rename; else NULL, and the lock may be dropped. */
 static int place(struct fs *fs, struct txn *txn, struct atio_shadow *shadow,
-		 bool quick)
+		 const struct target *quick)
 {
 	struct atio_error err = ATIO_ERROR_INIT;
+	struct file_key key = {0};
+	struct stat st = {0};
 	struct target t;
-	struct file_key key;
 	struct node *old;
-	struct stat st;
-	int r, old_fd = -1;
+	int r = 0, old_fd = -1;
 
-	r = target_look(fs, txn, &t);
+	if (quick)
+		t = *quick;
+	else
+		r = target_look(fs, txn, &t);
 	if (!r && t.exists && t.st.st_nlink > 1) {
 		if (quick)
 			return -EAGAIN;
@@ -159,8 +162,6 @@ static int place(struct fs *fs, struct txn *txn, struct atio_shadow *shadow,
 			published(fs, txn, &t.key, &t.key, &t.st);
 		return txn_report(fs, txn, "commit", r, &err);
 	}
-	if (!r)
-		r = key_stat(atio_shadow_fd(shadow), "", &key, &st);
 	if (!r && t.exists)
 		old_fd = old_version_fd(txn, &t);
 	if (!r)
@@ -176,7 +177,6 @@ static int place(struct fs *fs, struct txn *txn, struct atio_shadow *shadow,
 		node_supersede(fs, old, old_fd);
 	else
 		guard_close(old_fd);
-	/* The rename moved the ctime on. */
 	(void)key_stat(atio_shadow_fd(shadow), "", &key, &st);
 	published(fs, txn, &t.key, &key, &st);
 	return 0;
@@ -185,7 +185,8 @@ static int place(struct fs *fs, struct txn *txn, struct atio_shadow *shadow,
 /* ---- publishing ------------------------------------------------------ */
 
 /* Busy, prepared: the snapshot takes the name. */
-static int place_snapshot(struct fs *fs, struct txn *txn, bool quick)
+static int place_snapshot(struct fs *fs, struct txn *txn,
+			  const struct target *quick)
 {
 	struct atio_shadow *copy = txn->snapshot;
 	int r;
@@ -217,7 +218,7 @@ int txn_publish(struct fs *fs, struct txn *txn, bool durable)
 		if (!r) {
 			dir = txn->entry->dir;
 			node_ref(dir);
-			r = place_snapshot(fs, txn, false);
+			r = place_snapshot(fs, txn, NULL);
 		}
 	} else {
 		dir = txn->entry->dir;
@@ -245,7 +246,8 @@ int txn_sync(struct fs *fs, struct txn *txn)
 }
 
 /* The shadow itself takes the name, and the transaction is over. */
-static int commit_shadow(struct fs *fs, struct txn *txn, bool quick)
+static int commit_shadow(struct fs *fs, struct txn *txn,
+			 const struct target *quick)
 {
 	struct node *dir = txn->entry->dir;
 	struct file_key own = txn->node->key;
@@ -270,7 +272,7 @@ int txn_commit_snapshot_quick(struct fs *fs, struct txn *txn)
 		return -EAGAIN; /* the slow way reports it */
 	if (txn->rebased && !key_equal(&t.key, &txn->base))
 		return -EAGAIN; /* made from a version that is gone */
-	return place_snapshot(fs, txn, true);
+	return place_snapshot(fs, txn, &t);
 }
 
 int txn_commit_quick(struct fs *fs, struct txn *txn)
@@ -289,7 +291,7 @@ int txn_commit_quick(struct fs *fs, struct txn *txn)
 	if (txn->rebased || target_look(fs, txn, &t) < 0 ||
 	    check_conflict(fs, txn, &t) < 0 || txn->rebased)
 		return -EAGAIN;
-	return commit_shadow(fs, txn, true);
+	return commit_shadow(fs, txn, &t);
 }
 
 int txn_commit(struct fs *fs, struct txn *txn)
@@ -302,11 +304,11 @@ int txn_commit(struct fs *fs, struct txn *txn)
 	else
 		r = -ENOENT; /* cut off meanwhile: its fate says why */
 	if (!r && txn->snapshot) {
-		r = place_snapshot(fs, txn, false);
+		r = place_snapshot(fs, txn, NULL);
 		if (!r)
 			txn_reap(fs, txn);
 	} else if (!r) {
-		r = commit_shadow(fs, txn, false);
+		r = commit_shadow(fs, txn, NULL);
 		if (r < 0)
 			txn_fail(txn, FATE_FAILED, -r);
 	}

@@ -22,7 +22,7 @@
 /* Whether this close is the last of the opening process: nothing has to be
  * ready before that, and a redirection of a shell closes long before. */
 static bool is_last_close(const struct handle *h, pid_t tid, uint64_t ino,
-			  bool *ret_killed)
+			  const char *name, bool *ret_killed)
 {
 	pid_t tgid;
 
@@ -34,7 +34,7 @@ static bool is_last_close(const struct handle *h, pid_t tid, uint64_t ino,
 	*ret_killed = proc_killed_by(tid) > 0;
 	if (*ret_killed)
 		return false;
-	return proc_count_fds(tgid, ino, -1, 1) <= 0;
+	return proc_count_fds(tgid, ino, name, -1, 1) <= 0;
 }
 
 /* The inode number that the kernel knows, and says in fdinfo. */
@@ -55,14 +55,19 @@ void txn_wait_for_others(struct fs *fs, const struct handle *h)
 int txn_flush(struct fs *fs, struct handle *h, pid_t tid)
 {
 	uint64_t ino = handle_shown_ino(h);
-	bool killed = false, last;
+	bool killed = false, last, named = h->txn && h->txn->entry;
+	char name[NAME_MAX + 1];
 
+	/* Of a file with several names the kernel may show another one. */
+	named = named && h->txn->base_nlink <= 1;
+	if (named)
+		snprintf(name, sizeof(name), "%s", h->txn->entry->name);
 	fs_unlock(fs);
 	/* The data is on its way to the disk while /proc is read. */
 	if (fs->opts->durable)
 		(void)sync_file_range(handle_fd(h), 0, 0,
 				      SYNC_FILE_RANGE_WRITE);
-	last = is_last_close(h, tid, ino, &killed);
+	last = is_last_close(h, tid, ino, named ? name : NULL, &killed);
 	fs_lock(fs);
 	if (killed && !fs->opts->kill_commits) {
 		h->killed = true;

@@ -99,6 +99,7 @@ struct txn {
 	bool rebased;     /* its content lacks what others published: only its
 			     tail is applied */
 	bool conflict;    /* its base was rewritten in place by others */
+	bool in_place;    /* its file has several names: as of the last check */
 	bool meta_set;    /* mode, owner or xattrs were set through it */
 	bool unseen;      /* passthrough: the daemon sees no failing write */
 	bool may_map;     /* a writer can map it (mmap(2), EACCES) */

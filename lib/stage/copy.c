@@ -13,7 +13,8 @@
 #include <sys/ioctl.h>
 #include <sys/xattr.h>
 
-#define CHUNK (1u << 30)
+#define CHUNK       (1u << 30)
+#define SMALL_BYTES (1 << 16)
 
 /* Attributes in these name spaces need privileges that we may lack; one that
  * cannot be had cannot be lost by us. */
@@ -216,6 +217,14 @@ int atio_copy_data(int from, int to, bool clone, struct atio_error *err)
 	}
 	if (clone && errno != EOPNOTSUPP && errno != EINVAL && errno != EXDEV)
 		return atio_fail(err, errno, "clone");
+	/* A small file without holes: two calls instead of five. */
+	if (!now.st_size && st.st_size <= SMALL_BYTES &&
+	    (off_t)st.st_blocks * 512 >= st.st_size) {
+		r = copy_by_hand(from, to, 0, st.st_size);
+		return r < 0 ? atio_fail(err, -r, "copy %lld bytes",
+					 (long long)st.st_size)
+			     : 0;
+	}
 	/* Not cut first: what @to has of blocks (atio_shadow_reserve) it must
 	 * keep. */
 	r = copy_extents(from, to, st.st_size, now.st_size);

@@ -185,7 +185,7 @@ static void test_unknown_ids(void)
 		CHECK_INT(proc_tgid(ids[i]), 0);
 		CHECK_INT(proc_killed_by(ids[i]), 0);
 		CHECK(!proc_alive(ids[i]));
-		CHECK(proc_count_fds(ids[i], 1, -1, 1) < 0);
+		CHECK(proc_count_fds(ids[i], 1, NULL, -1, 1) < 0);
 		CHECK(proc_open(ids[i]) < 0);
 		memset(name, 'x', sizeof(name));
 		proc_command(ids[i], name, sizeof(name));
@@ -313,7 +313,7 @@ static void test_pid_namespace(void)
 	CHECK(c.pid != 1);
 	CHECK_INT(proc_tgid(c.pid), c.pid);
 	CHECK(proc_alive(c.pid));
-	CHECK(proc_count_fds(c.pid, 1, -1, 1) >= 0);
+	CHECK(proc_count_fds(c.pid, 1, NULL, -1, 1) >= 0);
 	fd = proc_open(c.pid);
 	NEED(kill(c.pid, SIGKILL) == 0);
 	until_dead(&c);
@@ -381,15 +381,16 @@ static void check_count_of(void (*body)(int, int), uint64_t ino, int mnt_id,
 {
 	struct child c = start(body, NULL);
 
-	CHECK_INT(proc_count_fds(c.pid, ino, -1, 100), should);
-	CHECK_INT(proc_count_fds(c.pid, ino, mnt_id, 100), should);
-	CHECK_INT(proc_count_fds(c.pid, ino, mnt_id + 100000, 100), 0);
-	CHECK_INT(proc_count_fds(c.pid, ino + 1000000, -1, 100), 0);
-	CHECK_INT(proc_count_fds(c.pid, ino, -1, 1), 1);
-	CHECK_INT(proc_count_fds(c.pid, ino, -1, 0), 0);
+	CHECK_INT(proc_count_fds(c.pid, ino, NULL, -1, 100), should);
+	CHECK_INT(proc_count_fds(c.pid, ino, NULL, mnt_id, 100), should);
+	CHECK_INT(proc_count_fds(c.pid, ino, NULL, mnt_id + 100000, 100), 0);
+	CHECK_INT(proc_count_fds(c.pid, ino + 1000000, NULL, -1, 100), 0);
+	CHECK_INT(proc_count_fds(c.pid, ino, NULL, -1, 1), 1);
+	CHECK_INT(proc_count_fds(c.pid, ino, "no such name", -1, 100), 0);
+	CHECK_INT(proc_count_fds(c.pid, ino, NULL, -1, 0), 0);
 	let_go(&c);
 	until_dead(&c);
-	CHECK(proc_count_fds(c.pid, ino, -1, 100) <= 0);
+	CHECK(proc_count_fds(c.pid, ino, NULL, -1, 100) <= 0);
 	reap(&c);
 }
 
@@ -400,9 +401,9 @@ static void test_count_fds(void)
 
 	NEED(fd >= 0 && fstat(fd, &st) == 0);
 	mnt_id = mnt_id_of(fd);
-	CHECK_INT(proc_count_fds(getpid(), st.st_ino, mnt_id, 100), 1);
+	CHECK_INT(proc_count_fds(getpid(), st.st_ino, NULL, mnt_id, 100), 1);
 	close(fd);
-	CHECK_INT(proc_count_fds(getpid(), st.st_ino, mnt_id, 100), 0);
+	CHECK_INT(proc_count_fds(getpid(), st.st_ino, NULL, mnt_id, 100), 0);
 	check_count_of(body_fds, st.st_ino, mnt_id, 4);
 	check_count_of(body_sparse_fds, st.st_ino, mnt_id, 2);
 	check_count_of(body_many_fds, st.st_ino, mnt_id, 1);
@@ -426,7 +427,7 @@ static void test_leaves_no_descriptor(void)
 	(void)proc_tgid(getpid());
 	(void)proc_killed_by(getpid());
 	(void)proc_alive(getpid());
-	(void)proc_count_fds(getpid(), 1, -1, 1000);
+	(void)proc_count_fds(getpid(), 1, NULL, -1, 1000);
 	proc_command(getpid(), name, sizeof(name));
 	CHECK_INT(n_open(), before);
 }
