@@ -136,6 +136,28 @@ static int old_version_fd(struct txn *txn, const struct target *t)
 	return openat(t->dirfd, t->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 }
 
+/* One rename.  Writing to a file does not move its directory's mtime, and
+ * neither does putting another version in the place of one.  (Whoever changes
+ * the directory through the mount holds fs->lock.) */
+static int commit_at(const struct target *t, struct atio_shadow *shadow,
+		     struct atio_error *err)
+{
+	struct timespec ts[2] = {{0, UTIME_OMIT}};
+	struct stat dir;
+	int r;
+
+	if (!t->exists)
+		return atio_shadow_commit(shadow, t->dirfd, t->name,
+					  ATIO_COMMIT_NOREPLACE, err);
+	if (fstat(t->dirfd, &dir) < 0)
+		return atio_fail(err, errno, "stat the directory");
+	r = atio_shadow_commit(shadow, t->dirfd, t->name, 0, err);
+	ts[1] = dir.st_mtim;
+	if (!r)
+		(void)utimensat(t->dirfd, ".", ts, 0);
+	return r;
+}
+
 /* Make @shadow what the name leads to.  @quick: what that is now, and to do no
  * more than a rename; else NULL, and the lock may be dropped. */
 static int place(struct fs *fs, struct txn *txn, struct atio_shadow *shadow,
@@ -165,9 +187,7 @@ static int place(struct fs *fs, struct txn *txn, struct atio_shadow *shadow,
 	if (!r && t.exists)
 		old_fd = old_version_fd(txn, &t);
 	if (!r)
-		r = atio_shadow_commit(shadow, t.dirfd, t.name,
-				       t.exists ? 0 : ATIO_COMMIT_NOREPLACE,
-				       &err);
+		r = commit_at(&t, shadow, &err);
 	if (r < 0) {
 		guard_close(old_fd);
 		return txn_report(fs, txn, "commit", r, &err);

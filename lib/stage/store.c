@@ -74,6 +74,13 @@ static bool try_times(int fd)
 	return true;
 }
 
+static int no_xattrs(struct atio_error *err)
+{
+	return atio_fail(err, EOPNOTSUPP,
+			 "the source's file system has no extended attributes "
+			 "(user.*)");
+}
+
 static int look_around(struct atio_store *store, struct atio_error *err)
 {
 	AUTO_CLOSE int fd = scratch_file(store->stage_fd);
@@ -84,9 +91,7 @@ static int look_around(struct atio_store *store, struct atio_error *err)
 				 ATIO_STATE_DIR, strerror(-fd));
 	if (fsetxattr(fd, "user.atomicfs", "1", 1, 0) < 0)
 		return errno == EOPNOTSUPP
-			       ? atio_fail(err, EOPNOTSUPP,
-					   "the source's file system has no "
-					   "extended attributes (user.*)")
+			       ? no_xattrs(err)
 			       : atio_fail(err, errno, "set an attribute: %s",
 					   strerror(errno));
 	if (write(fd, block, sizeof(block)) != sizeof(block))
@@ -263,8 +268,13 @@ static int open_reserve(struct atio_store *store, struct made *made,
 static int open_all(struct atio_store *store, bool no_lock, struct made *made,
 		    struct atio_error *err)
 {
-	int r = open_dirs(store, !no_lock, made, err);
+	int r;
 
+	/* Before anything is made: nothing shall show that it was tried. */
+	if (fgetxattr(store->src_fd, "user.atomicfs", NULL, 0) < 0 &&
+	    errno == EOPNOTSUPP)
+		return no_xattrs(err);
+	r = open_dirs(store, !no_lock, made, err);
 	if (!r)
 		r = check_version(store, !no_lock, made, err);
 	if (!r && !no_lock)

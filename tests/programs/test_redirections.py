@@ -133,7 +133,6 @@ SCRIPTS = [
     ("S11", BOTH, "{ echo a; (echo b; echo c) & wait; echo d; } > f"),
     ("S11", BOTH, "(echo a; echo b) > f & p=$!; wait $p; echo $?; cat f"),
     ("S11", BOTH, "exec 3> f; (echo child >&3) & wait; echo parent >&3"),
-    ("S11", BASH, "{ echo a; sleep 0; } > f & disown; wait $!; true"),
     ("S11", BOTH, "nohup sh -c 'echo a' > f 2> /dev/null; cat f"),
     # ---- all of bash
     ("S11", BASH, "{ echo a; echo b >&2; } &> f"),

@@ -246,7 +246,7 @@ def test_readers_keep_theirs(mount, peer):
 @root_only
 def test_disk_full(ext4_image, make_mount):
     """No room: nothing is changed, and the item is kept."""
-    mount = make_mount(source=ext4_image(16 << 20))
+    mount = make_mount("quarantine_size=15M", source=ext4_image(16 << 20))
     mount.allow_log("rolled back|disk|room|ENOSPC")
     (mount / "f").write_bytes(b"old")
     name = roll_back(mount, "f", b"x" * (6 << 20))
