@@ -4,6 +4,8 @@
  * (txn.h).
  */
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -174,29 +176,38 @@ static int txn_rename(struct fs *fs, struct txn *txn, struct entry *to)
 	return 0;
 }
 
+/* The oldest transaction of @entry that is to move. */
+static struct txn *oldest_to_move(const struct entry *entry, bool all,
+				  pid_t tid, pid_t *tgid)
+{
+	struct txn *found = NULL;
+
+	for (struct txn *txn = entry ? entry->txns : NULL; txn; txn = txn->next)
+		if (all || txn_owned_by(txn, tid, tgid))
+			found = txn;
+	return found;
+}
+
 int entry_move(struct fs *fs, struct entry *entry, struct node *dir,
 	       const char *name, bool all, pid_t tid)
 {
-	struct txn *list[64], *txn;
+	struct node *from_dir = entry->dir;
+	char from[NAME_MAX + 1];
 	struct entry *to;
+	struct txn *txn;
 	pid_t tgid = 0;
-	size_t n = 0;
+	int r = 0;
 
-	for (txn = entry->txns; txn && n < 64; txn = txn->next)
-		if (all || txn_owned_by(txn, tid, &tgid))
-			list[n++] = txn;
-	if (!n)
-		return 0;
-	to = entry_make(fs, dir, name);
-	if (!to)
-		return -ENOMEM;
-	while (n) { /* oldest first: the order stays */
-		int r = txn_rename(fs, list[--n], to);
-
-		if (r < 0)
-			return r;
+	snprintf(from, sizeof(from), "%s", entry->name);
+	node_ref(from_dir);
+	/* Oldest first, so that the order stays.  The last takes @entry. */
+	while (!r && (txn = oldest_to_move(entry, all, tid, &tgid))) {
+		to = entry_make(fs, dir, name);
+		r = to ? txn_rename(fs, txn, to) : -ENOMEM;
+		entry = entry_find(fs, from_dir, from);
 	}
-	return 0;
+	node_unref(fs, from_dir);
+	return r;
 }
 
 int entry_swap(struct fs *fs, struct node *dir_a, const char *name_a,
@@ -237,6 +248,8 @@ void entry_cut(struct fs *fs, struct node *dir, const char *name,
 			    txn->kind == TXN_UPDATE)
 				txn->error = ESTALE;
 		}
+		if (txn->shadow)
+			atio_shadow_retract(txn->shadow);
 		if (txn->node && fate == FATE_DISCARD)
 			(void)node_move(fs, txn->node, NULL, NULL);
 		if (!txn->handles && !txn->pins && !txn->busy)
@@ -244,11 +257,15 @@ void entry_cut(struct fs *fs, struct node *dir, const char *name,
 	}
 }
 
-void entry_wait(struct fs *fs, struct node *dir, const char *name)
+bool entry_wait(struct fs *fs, struct node *dir, const char *name)
 {
-	txn_end_lingering(fs, dir, name);
-	while (fs->n_pending && entry_pending(entry_find(fs, dir, name)))
+	bool waited = txn_end_lingering(fs, dir, name);
+
+	while (fs->n_pending && entry_pending(entry_find(fs, dir, name))) {
 		fs_wait(fs);
+		waited = true;
+	}
+	return waited;
 }
 
 void dir_wait(struct fs *fs, struct node *dir)
@@ -316,6 +333,21 @@ bool key_wait(struct fs *fs, const struct file_key *key)
 		waited = true;
 	}
 	return waited;
+}
+
+void node_settle(struct fs *fs, const struct node *node)
+{
+	bool waited;
+
+	do { /* what was waited for may have changed what was looked at */
+		waited = node->parent && node->name &&
+			 entry_wait(fs, node->parent, node->name);
+		waited |= key_wait(fs, &node->key);
+		while (fs->redo.ino && key_equal(&fs->redo, &node->key)) {
+			fs_wait(fs);
+			waited = true;
+		}
+	} while (waited);
 }
 
 /* ---- intents --------------------------------------------------------- */
@@ -398,6 +430,23 @@ void intent_drop(struct fs *fs, pid_t tid, struct txn *txn)
 			intent_free(fs, p);
 			return;
 		}
+}
+
+void intents_forget(struct fs *fs, struct txn *txn)
+{
+	struct intent **p = &fs->intents;
+
+	while (*p) {
+		struct intent *intent = *p;
+
+		if (intent->txn == txn) {
+			*p = intent->next;
+			free(intent);
+		} else {
+			p = &intent->next;
+		}
+	}
+	txn->pins = 0;
 }
 
 void intent_reap(struct fs *fs)

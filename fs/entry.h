@@ -62,10 +62,12 @@ void entry_cut(struct fs *fs, struct node *dir, const char *name,
 	       enum txn_fate fate, pid_t tgid);
 
 /* Wait until nothing is pending on that name, or in @dir (drops). */
-void entry_wait(struct fs *fs, struct node *dir, const char *name);
+bool entry_wait(struct fs *fs, struct node *dir, const char *name);
 void dir_wait(struct fs *fs, struct node *dir);
 /* The same for an inode that may have other names.  True: it waited. */
 bool key_wait(struct fs *fs, const struct file_key *key);
+/* All of these for @node, and until nobody rewrites it in place (drops). */
+void node_settle(struct fs *fs, const struct node *node);
 
 int intent_put(struct fs *fs, pid_t tid, struct txn *txn);
 /* What @tid was sent to that name for, NULL if nothing. */
@@ -77,6 +79,8 @@ bool intent_is(struct fs *fs, pid_t tid, const struct txn *txn);
 bool intent_take(struct fs *fs, pid_t tid, struct txn *txn);
 /* The open will not come. */
 void intent_drop(struct fs *fs, pid_t tid, struct txn *txn);
+/* @txn is over: nobody is to be sent to it any more. */
+void intents_forget(struct fs *fs, struct txn *txn);
 /* Drop those whose thread is gone (keeper). */
 void intent_reap(struct fs *fs);
 

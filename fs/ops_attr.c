@@ -66,9 +66,8 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	node = ino_node(fs, ino);
 	if (node->type == S_IFDIR)
 		dir_wait(fs, node);
-	else if (node->type == S_IFREG && node->parent && node->name)
-		entry_wait(fs, node->parent, node->name);
-	(void)key_wait(fs, &node->key);
+	else if (node->type == S_IFREG)
+		node_settle(fs, node);
 	r = node_attr(fs, node, &st);
 	if (!r)
 		timeout = attr_timeout(fs, node, &st);
@@ -151,6 +150,8 @@ static int set_meta(struct fs *fs, struct node *node, const struct stat *attr,
 		if (to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID |
 			      FUSE_SET_ATTR_MODE))
 			node->txn->meta_set = true;
+		if (to_set & FUSE_SET_ATTR_MODE)
+			node->txn->mode_set = true;
 		if (to_set & ~FUSE_SET_ATTR_SIZE)
 			atio_shadow_set_changed(node->txn->shadow);
 	}
@@ -245,8 +246,8 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		r = -EPERM;
 	else if (node->type == S_IFDIR)
 		dir_wait(fs, node); /* a commit in it moves its times */
-	else if (node->parent && node->name)
-		entry_wait(fs, node->parent, node->name);
+	else
+		node_settle(fs, node);
 	if (!r && (to_set & FUSE_SET_ATTR_SIZE))
 		r = set_size(fs, req, node, attr->st_size, fi_handle(fi));
 	if (!r)

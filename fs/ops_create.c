@@ -198,7 +198,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 
 	fs_lock(fs);
 	dir = ino_node(fs, parent);
-	entry_wait(fs, dir, name);
+	(void)entry_wait(fs, dir, name);
 	r = create(fs, req, dir, name, mode, fi->flags, &a, &e);
 	fs_unlock(fs);
 	if (r < 0)

@@ -307,6 +307,7 @@ static int ioctl_on_name(struct fs *fs, fuse_req_t req, struct node *dir,
 	/* Each step may drop the lock: begin again after it, and no more
 	 * often than there were transactions. */
 	while (!r && n--) {
+		(void)entry_wait(fs, dir, name);
 		txn = first_to_end(entry_find(fs, dir, name), commit);
 		if (!txn)
 			break;

@@ -13,6 +13,7 @@
 #include "ctl.h"
 #include "log.h"
 #include "ops.h"
+#include "publish.h"
 #include "proc.h"
 #include "session.h"
 
@@ -162,6 +163,30 @@ static int rename_committed(struct fs *fs, struct place *from, struct place *to,
 	return r;
 }
 
+static int look_at_both(struct fs *fs, struct place *from, struct place *to)
+{
+	int r = place_look(fs, to);
+
+	if (!r)
+		r = place_look(fs, from);
+	if (r < 0)
+		return r;
+	/* The second look may have closed the first one's directory. */
+	to->dirfd = node_dirfd(fs, to->dir);
+	from->dirfd = node_dirfd(fs, from->dir);
+	return to->dirfd < 0 || from->dirfd < 0 ? -ESTALE : 0;
+}
+
+/* The caller's shadow of @entry becomes visible now (drops). */
+static int publish_own(struct fs *fs, struct entry *entry, pid_t tid)
+{
+	pid_t tgid = 0;
+	struct txn *txn = entry_own(entry, tid, &tgid);
+
+	session_may_block(fs);
+	return txn ? txn_publish(fs, txn, false) : -ENOENT;
+}
+
 static int do_rename(struct fs *fs, struct place *from, struct place *to,
 		     unsigned flags, pid_t tid)
 {
@@ -171,16 +196,9 @@ static int do_rename(struct fs *fs, struct place *from, struct place *to,
 	    name_is_reserved(fs, to->dir, to->name) || from->dir->is_ctl ||
 	    to->dir->is_ctl)
 		return -EPERM;
-	r = place_look(fs, to);
-	if (!r)
-		r = place_look(fs, from);
+	r = look_at_both(fs, from, to);
 	if (r < 0)
 		return r;
-	/* The second look may have closed the first one's directory. */
-	to->dirfd = node_dirfd(fs, to->dir);
-	from->dirfd = node_dirfd(fs, from->dir);
-	if (to->dirfd < 0 || from->dirfd < 0)
-		return -ESTALE;
 	if (from->dir == to->dir && !strcmp(from->name, to->name))
 		return from->exists || from->entry ? 0 : -ENOENT;
 	if (flags & RENAME_EXCHANGE)
@@ -191,7 +209,17 @@ static int do_rename(struct fs *fs, struct place *from, struct place *to,
 		return rename_committed(fs, from, to, flags, tid);
 	if (!is_there(from, tid))
 		return -ENOENT;
-	return rename_shadow(fs, from, to, tid);
+	if (!to->exists || S_ISREG(to->st.st_mode) || S_ISDIR(to->st.st_mode))
+		return rename_shadow(fs, from, to, tid);
+	/* A shadow takes the place of a regular file only: here the file is
+	 * published first, and then renamed as any other. */
+	r = publish_own(fs, from->entry, tid);
+	if (!r)
+		r = look_at_both(fs, from, to);
+	if (r < 0)
+		return r;
+	return from->exists ? rename_committed(fs, from, to, flags, tid)
+			    : -ENOENT;
 }
 
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
@@ -204,8 +232,10 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	fs_lock(fs);
 	from.dir = ino_node(fs, parent);
 	to.dir = ino_node(fs, newparent);
-	entry_wait(fs, from.dir, name);
-	entry_wait(fs, to.dir, newname);
+	do {
+		redo_wait(fs);
+		(void)entry_wait(fs, from.dir, name);
+	} while (entry_wait(fs, to.dir, newname));
 	r = do_rename(fs, &from, &to, flags, fuse_req_ctx(req)->pid);
 	fs_unlock(fs);
 	reply_err(req, r);
@@ -243,10 +273,18 @@ static int link_node(struct fs *fs, struct node *node, struct node *newdir,
 static int link_nameless(struct fs *fs, struct txn *txn, struct node *newdir,
 			 const char *newname)
 {
-	struct entry *entry = entry_make(fs, newdir, newname);
+	int r, dirfd = node_dirfd(fs, newdir);
+	struct entry *entry;
 	char path[PATH_MAX];
-	int r;
+	struct file_key key;
+	struct stat st;
 
+	if (dirfd < 0)
+		return dirfd;
+	/* It may have been published since the kernel looked. */
+	if (key_stat(dirfd, newname, &key, &st) == 0)
+		return -EEXIST;
+	entry = entry_make(fs, newdir, newname);
 	if (!entry)
 		return -ENOMEM;
 	entry_add(entry, txn);
@@ -286,6 +324,9 @@ static int do_link(struct fs *fs, fuse_req_t req, struct node *node,
 		r = link_nameless(fs, txn, newdir, newname);
 	} else if (txn) {
 		r = txn_publish(fs, txn, false);
+		txn = node->txn;
+		if (!r && (!txn || !txn->entry))
+			r = -ENOENT; /* unlinked meanwhile */
 		if (r < 0)
 			return r;
 		r = key_stat(node_dirfd(fs, txn->entry->dir), txn->entry->name,
@@ -304,42 +345,25 @@ static int do_link(struct fs *fs, fuse_req_t req, struct node *node,
 	return lookup(fs, req, newdir, newname, ret_e);
 }
 
-/* The other name's entry in the kernel was given a lifetime while it was the
- * only one; a commit through the new name could hide behind it.  Only after
- * the reply: the linking thread holds the directory until then. */
-static void forget_other_name(struct fs *fs, fuse_ino_t dir, const char *name)
-{
-	if (dir && name)
-		(void)fuse_lowlevel_notify_inval_entry(fs->se, dir, name,
-						       strlen(name));
-}
-
 void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
 	     const char *newname)
 {
 	struct fs *fs = req_fs(req);
 	struct fuse_entry_param e;
 	struct node *node, *newdir;
-	fuse_ino_t other_dir = 0;
-	char *other = NULL;
 	int r;
 
 	session_may_block(fs);
 	fs_lock(fs);
 	node = ino_node(fs, ino);
 	newdir = ino_node(fs, newparent);
-	entry_wait(fs, newdir, newname);
-	if (node->parent && node->name && !node->txn) {
-		other_dir = node_ino(fs, node->parent);
-		other = strdup(node->name);
-	}
+	do {
+		node_settle(fs, node);
+	} while (entry_wait(fs, newdir, newname));
 	r = do_link(fs, req, node, newdir, newname, &e);
 	fs_unlock(fs);
 	if (r < 0)
 		reply_err(req, r);
 	else
 		fuse_reply_entry(req, &e);
-	if (!r)
-		forget_other_name(fs, other_dir, other);
-	free(other);
 }

@@ -11,6 +11,7 @@
 #include "creds.h"
 #include "ctl.h"
 #include "ops.h"
+#include "publish.h"
 
 bool name_is_reserved(struct fs *fs, const struct node *dir, const char *name)
 {
@@ -116,7 +117,7 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	} else if (name_is_reserved(fs, dir, name)) {
 		r = -ENOENT;
 	} else {
-		entry_wait(fs, dir, name);
+		(void)entry_wait(fs, dir, name);
 		r = lookup(fs, req, dir, name, &e);
 		/* "Not there" may be remembered: every way to make the name
 		 * leads through the kernel's entry. */
@@ -194,7 +195,7 @@ static void make_node(fuse_req_t req, fuse_ino_t parent, const char *name,
 
 	fs_lock(fs);
 	dir = ino_node(fs, parent);
-	entry_wait(fs, dir, name);
+	(void)entry_wait(fs, dir, name);
 	r = may_make(fs, dir, name);
 	dirfd = r < 0 ? r : node_dirfd(fs, dir);
 	if (dirfd >= 0) {
@@ -332,7 +333,8 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 		r = -EPERM;
 		goto out;
 	}
-	entry_wait(fs, dir, name);
+	redo_wait(fs); /* recovery would look for the file by this name */
+	(void)entry_wait(fs, dir, name);
 	entry = entry_find(fs, dir, name);
 	own = entry && entry_own(entry, fuse_req_ctx(req)->pid, &tgid);
 	r = unlink_committed(fs, dir, name, 0);

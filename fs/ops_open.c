@@ -252,8 +252,7 @@ int open_reader(struct fs *fs, fuse_req_t req, struct node *node, int flags,
 		/* The daemon must be able to give readers of a file with
 		 * several links a copy before it is rewritten in place. */
 		passthrough = st.st_nlink <= 1;
-		if (!passthrough &&
-		    atio_store_is_unfinished(fs->store, key.ino))
+		if (atio_store_is_unfinished(fs->store, key.ino))
 			return -EIO;
 	}
 	r = attach(fs, req, node, flags, passthrough, CLASS_ATOMIC, a);
@@ -319,9 +318,9 @@ int update_of(struct fs *fs, fuse_req_t req, struct node *node,
 		txn = entry_update(entry_find(fs, sr.dir, sr.name));
 		if (!txn && fs->n_txns) /* maybe under another name */
 			txn = update_of_inode(fs, &node->key);
-		if (!txn || txn->ready)
+		if (!txn || (txn->ready && !txn->pending))
 			break;
-		fs_wait(fs);
+		fs_wait(fs);     /* it begins, or ends */
 		if (!node->name) /* unlinked meanwhile */
 			return -ESTALE;
 		sr.dir = node->parent;
@@ -446,13 +445,6 @@ static int open_writer(struct fs *fs, fuse_req_t req, struct node *node,
 	return r < 0 ? r : redirect(fs, tid, txn);
 }
 
-/* An inode that is being rewritten in place is opened when that is done. */
-static void redo_wait_for(struct fs *fs, const struct node *node)
-{
-	while (fs->redo.ino && key_equal(&fs->redo, &node->key))
-		fs_wait(fs);
-}
-
 void reply_answer(struct fs *fs, fuse_req_t req, struct answer *a,
 		  const struct fuse_entry_param *e)
 {
@@ -481,10 +473,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		ctl_open(fs, req, node, fi);
 		return;
 	}
-	if (node->parent && node->name)
-		entry_wait(fs, node->parent, node->name);
-	(void)key_wait(fs, &node->key);
-	redo_wait_for(fs, node);
+	node_settle(fs, node);
 	if (!wants_write(fi->flags))
 		r = open_reader(fs, req, node, fi->flags, &a);
 	else if (ctl_contains(node))

@@ -71,6 +71,27 @@ int check_conflict(struct fs *fs, struct txn *txn, const struct target *t)
 	return -ESTALE;
 }
 
+/* Writing clears setuid, setgid and file capabilities (inode(7)); here the
+ * kernel leaves it to the daemon (FUSE_HANDLE_KILLPRIV_V2). */
+static void drop_privs(struct txn *txn)
+{
+	int fd = atio_shadow_fd(txn->shadow);
+	mode_t drop = S_ISUID;
+	struct stat st;
+
+	if (txn->mode_set || fstat(fd, &st) < 0 ||
+	    (txn->kind == TXN_NEW && !st.st_size))
+		return;
+	if (txn->kind != TXN_NEW)
+		(void)fremovexattr(fd, "security.capability");
+	if (txn->keeps_privs)
+		return;
+	if ((st.st_mode & S_IXGRP) || txn->outsider)
+		drop |= S_ISGID;
+	if (st.st_mode & drop)
+		(void)fchmod(fd, st.st_mode & 07777 & ~drop);
+}
+
 /* Somebody changed the current version's owner, mode or xattrs while the
  * shadow was open: the new version has them too (S17). */
 static int refresh_meta(struct fs *fs, struct txn *txn, const struct target *t)
@@ -89,28 +110,9 @@ static int refresh_meta(struct fs *fs, struct txn *txn, const struct target *t)
 	r = atio_shadow_copy_meta(txn->shadow, fd, &err);
 	close(fd);
 	txn->base_ctime = t->st.st_ctim;
+	if (txn->unpublished || atio_shadow_changed(txn->shadow) != 0)
+		drop_privs(txn);
 	return txn_report(fs, txn, "copy attributes", r, &err);
-}
-
-/* Writing clears setuid, setgid and file capabilities (inode(7)); here the
- * kernel leaves it to the daemon (FUSE_HANDLE_KILLPRIV_V2). */
-static void drop_privs(struct txn *txn)
-{
-	int fd = atio_shadow_fd(txn->shadow);
-	mode_t drop = S_ISUID;
-	struct stat st;
-
-	if (txn->meta_set || fstat(fd, &st) < 0 ||
-	    (txn->kind == TXN_NEW && !st.st_size))
-		return;
-	if (txn->kind != TXN_NEW)
-		(void)fremovexattr(fd, "security.capability");
-	if (txn->keeps_privs)
-		return;
-	if ((st.st_mode & S_IXGRP) || txn->outsider)
-		drop |= S_ISGID;
-	if (st.st_mode & drop)
-		(void)fchmod(fd, st.st_mode & 07777 & ~drop);
 }
 
 /* Busy and locked: what can be seen without I/O. */
@@ -327,7 +329,8 @@ int txn_prepare(struct fs *fs, struct txn *txn)
 {
 	int r = 0;
 
-	txn_busy_begin(fs, txn);
+	if (!txn_busy_begin(fs, txn))
+		return 0;
 	if (!txn->entry)
 		r = -txn->error;
 	else if (txn_dirty(txn) || txn->fate != FATE_PUBLISH)
@@ -341,7 +344,8 @@ int txn_flush_only(struct fs *fs, struct txn *txn, bool named)
 	struct atio_error err = ATIO_ERROR_INIT;
 	int r = 0;
 
-	txn_busy_begin(fs, txn);
+	if (!txn_busy_begin(fs, txn))
+		return 0;
 	redo_wait(fs);
 	if (named)
 		r = check(fs, txn);

@@ -45,6 +45,8 @@ static void tell_others(struct fs *fs, struct txn *txn,
 			o->base_ctime = *ctime;
 		} else {
 			o->conflict = true;
+			if (o->shadow)
+				atio_shadow_retract(o->shadow);
 		}
 	}
 }
@@ -99,6 +101,7 @@ static int place_in_place(struct fs *fs, struct txn *txn,
 			  const struct target *t, struct atio_shadow *shadow,
 			  struct atio_error *err)
 {
+	char path[PATH_MAX];
 	struct node *node;
 	int r, fd;
 
@@ -108,6 +111,8 @@ static int place_in_place(struct fs *fs, struct txn *txn,
 	if (fd < 0)
 		return atio_fail(err, errno, "open for rewriting in place");
 	fs->redo = t->key; /* one at a time, and opens of it wait */
+	(void)atio_shadow_set_path(shadow,
+				   txn_path(fs, txn, path, sizeof(path)), NULL);
 	r = detach_readers(fs, &t->key, fd);
 	if (!r) {
 		fs_unlock(fs);
@@ -230,12 +235,13 @@ int txn_publish(struct fs *fs, struct txn *txn, bool durable)
 	struct node *dir = NULL;
 	int r = 0;
 
-	txn_busy_begin(fs, txn);
+	if (!txn_busy_begin(fs, txn))
+		return 0;
 	if (!txn->entry || txn->fate != FATE_PUBLISH)
 		r = -txn->error;
 	else if (txn_dirty(txn)) {
 		r = txn_make_ready(fs, txn, false, true);
-		if (!r) {
+		if (!r && txn->entry) {
 			dir = txn->entry->dir;
 			node_ref(dir);
 			r = place_snapshot(fs, txn, NULL);
@@ -318,10 +324,11 @@ int txn_commit(struct fs *fs, struct txn *txn)
 {
 	int r;
 
-	txn_busy_begin(fs, txn);
-	if (txn->entry)
-		r = txn_make_ready(fs, txn, txn_is_prepared(txn), false);
-	else
+	if (!txn_busy_begin(fs, txn))
+		return 0;
+	r = txn->entry ? txn_make_ready(fs, txn, txn_is_prepared(txn), false)
+		       : 0;
+	if (!r && !txn->entry)
 		r = -ENOENT; /* cut off meanwhile: its fate says why */
 	if (!r && txn->snapshot) {
 		r = place_snapshot(fs, txn, NULL);

@@ -47,7 +47,7 @@ static uint64_t handle_shown_ino(const struct handle *h)
 void txn_wait_for_others(struct fs *fs, const struct handle *h)
 {
 	if (h->txn && h->txn->entry)
-		entry_wait(fs, h->txn->entry->dir, h->txn->entry->name);
+		(void)entry_wait(fs, h->txn->entry->dir, h->txn->entry->name);
 	if (h->txn && h->txn->base.ino)
 		(void)key_wait(fs, &h->txn->base);
 }
@@ -146,7 +146,8 @@ static void rollback(struct fs *fs, struct txn *txn)
 
 int txn_abort(struct fs *fs, struct txn *txn)
 {
-	txn_busy_begin(fs, txn);
+	if (!txn_busy_begin(fs, txn))
+		return 0; /* it was closed first */
 	txn_fail(txn, FATE_ABORTED, 0);
 	rollback(fs, txn);
 	return 0;
@@ -268,8 +269,9 @@ static struct handle *find_unmapped(struct fs *fs, const struct node *dir,
 	return NULL;
 }
 
-void txn_end_lingering(struct fs *fs, const struct node *dir, const char *name)
+bool txn_end_lingering(struct fs *fs, const struct node *dir, const char *name)
 {
+	bool any = false;
 	struct handle *h;
 
 	while (fs->n_lingering && (h = find_unmapped(fs, dir, name))) {
@@ -281,7 +283,9 @@ void txn_end_lingering(struct fs *fs, const struct node *dir, const char *name)
 		txn_finish(fs, h);
 		opened_put(fs, h->node);
 		handle_free(fs, h);
+		any = true;
 	}
+	return any;
 }
 
 /* ---- release --------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "ops.h"
 #include "open.h"
+#include "publish.h"
 #include "proc.h"
 #include "session.h"
 
@@ -68,6 +69,7 @@ void txn_over(struct fs *fs, struct txn *txn, bool node_lives)
 		}
 	}
 	entry_remove(fs, txn);
+	intents_forget(fs, txn);
 	if (txn->pending) {
 		fs->n_pending -= txn->pending;
 		pthread_cond_broadcast(&fs->settled);
@@ -88,7 +90,11 @@ void txn_over(struct fs *fs, struct txn *txn, bool node_lives)
 	else
 		fs->txns = txn->all_next;
 	fs->n_txns--;
-	free(txn);
+	txn->over = true;
+	if (txn->waiters)
+		pthread_cond_broadcast(&fs->settled);
+	else
+		free(txn);
 }
 
 void txn_reap(struct fs *fs, struct txn *txn)
@@ -119,6 +125,8 @@ void txn_fail(struct txn *txn, enum txn_fate fate, int error)
 		return; /* the first cause stands */
 	txn->fate = fate;
 	txn->error = error;
+	if (txn->shadow)
+		atio_shadow_retract(txn->shadow);
 }
 
 const char *txn_path(struct fs *fs, const struct txn *txn, char *buf,
@@ -130,11 +138,19 @@ const char *txn_path(struct fs *fs, const struct txn *txn, char *buf,
 	return buf;
 }
 
-void txn_busy_begin(struct fs *fs, struct txn *txn)
+bool txn_busy_begin(struct fs *fs, struct txn *txn)
 {
-	while (txn->busy)
+	txn->waiters++;
+	while (txn->busy && !txn->over)
 		fs_wait(fs);
-	txn->busy = true;
+	txn->waiters--;
+	if (!txn->over) {
+		txn->busy = true;
+		return true;
+	}
+	if (!txn->waiters)
+		free(txn);
+	return false;
 }
 
 void txn_busy_end(struct fs *fs, struct txn *txn)
@@ -165,15 +181,14 @@ static int stage_new(struct fs *fs, const struct stage_request *sr,
 	return r;
 }
 
-static int base_open(struct fs *fs, const struct stage_request *sr,
-		     struct txn *txn, struct stat *ret_st)
+static int base_open(struct fs *fs, struct txn *txn, struct stat *ret_st)
 {
-	int r, fd, dirfd = node_dirfd(fs, sr->dir);
+	int r, fd, dirfd = node_dirfd(fs, txn->entry->dir);
 	uint64_t flags;
 
 	if (dirfd < 0)
 		return dirfd;
-	fd = openat(dirfd, sr->name,
+	fd = openat(dirfd, txn->entry->name,
 		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -183,6 +198,8 @@ static int base_open(struct fs *fs, const struct stage_request *sr,
 	/* chattr(1) forbids the rename, so it has to forbid the open. */
 	if (!r && (flags & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)))
 		r = -EPERM;
+	if (!r && atio_store_is_unfinished(fs->store, txn->base.ino))
+		r = -EIO; /* half rewritten */
 	if (r < 0) {
 		close(fd);
 		return r;
@@ -194,15 +211,19 @@ static int base_open(struct fs *fs, const struct stage_request *sr,
 	return fd;
 }
 
-static bool base_is_current(struct fs *fs, const struct stage_request *sr,
-			    const struct txn *txn)
+/* Neither replaced nor rewritten in place since @st was looked at. */
+static bool base_is_current(struct fs *fs, const struct txn *txn,
+			    const struct stat *then)
 {
-	int dirfd = node_dirfd(fs, sr->dir);
+	int dirfd = node_dirfd(fs, txn->entry->dir);
 	struct file_key key;
 	struct stat st;
 
-	return dirfd >= 0 && !key_stat(dirfd, sr->name, &key, &st) &&
-	       key_equal(&key, &txn->base);
+	return dirfd >= 0 && !key_stat(dirfd, txn->entry->name, &key, &st) &&
+	       key_equal(&key, &txn->base) && !txn->conflict &&
+	       st.st_size == then->st_size &&
+	       st.st_ctim.tv_sec == then->st_ctim.tv_sec &&
+	       st.st_ctim.tv_nsec == then->st_ctim.tv_nsec;
 }
 
 /* A shadow of what the name leads to.  A large copy is made without the lock,
@@ -217,7 +238,11 @@ static int stage_from_base(struct fs *fs, const struct stage_request *sr,
 	for (int i = 0; i < MAX_RESTAGE; i++) {
 		bool slow;
 
-		fd = base_open(fs, sr, txn, &st);
+		redo_wait(fs);
+		if (!txn->entry)
+			return -ESTALE; /* unlinked or renamed over */
+		txn->conflict = false;
+		fd = base_open(fs, txn, &st);
 		if (fd < 0)
 			return fd;
 		slow = sr->kind == TXN_UPDATE && st.st_size > QUICK_COPY_BYTES;
@@ -232,7 +257,8 @@ static int stage_from_base(struct fs *fs, const struct stage_request *sr,
 						  &txn->shadow, &err);
 		if (slow)
 			fs_lock(fs);
-		if (r < 0 || !slow || base_is_current(fs, sr, txn))
+		if (r < 0 || !slow || !txn->entry ||
+		    base_is_current(fs, txn, &st))
 			break;
 		close(fd);
 		fd = -1;

@@ -79,9 +79,10 @@ struct txn {
 	ino_t shown_ino; /* of the version it began with, for its writers */
 	struct timespec base_ctime;
 	nlink_t base_nlink;
-	int base_fd;   /* of that version, or -1 */
-	off_t tail;    /* append_only: what lies behind is not published */
-	unsigned pins; /* intents */
+	int base_fd;      /* of that version, or -1 */
+	off_t tail;       /* append_only: what lies behind is not published */
+	unsigned pins;    /* intents */
+	unsigned waiters; /* in txn_busy_begin */
 	unsigned pending;
 	enum txn_kind kind;
 	enum txn_fate fate;
@@ -91,6 +92,7 @@ struct txn {
 	uid_t uid;
 	char command[16]; /* of a writer that was killed */
 	bool busy;
+	bool over;        /* only those who wait for it still know it */
 	bool ready;       /* staged: node and content are there */
 	bool unpublished; /* held changes at the last mark */
 	bool prepared;    /* flushed since the last mark */
@@ -101,6 +103,7 @@ struct txn {
 	bool conflict;    /* its base was rewritten in place by others */
 	bool in_place;    /* its file has several names: as of the last check */
 	bool meta_set;    /* mode, owner or xattrs were set through it */
+	bool mode_set;    /* the mode was: setuid bits are as they shall be */
 	bool unseen;      /* passthrough: the daemon sees no failing write */
 	bool may_map;     /* a writer can map it (mmap(2), EACCES) */
 	bool was_low;     /* the disk ran low while it was open */
@@ -144,7 +147,8 @@ void txn_reap(struct fs *fs, struct txn *txn);
 const char *txn_path(struct fs *fs, const struct txn *txn, char *buf,
 		     size_t size);
 
-void txn_busy_begin(struct fs *fs, struct txn *txn); /* (drops) */
+/* False: it ended while this waited, and is gone (drops). */
+bool txn_busy_begin(struct fs *fs, struct txn *txn);
 void txn_busy_end(struct fs *fs, struct txn *txn);
 
 /* ---- prepare.c ------------------------------------------------------- */
@@ -186,7 +190,7 @@ bool txn_release_quick(struct fs *fs, struct handle *h);
 bool txn_release(struct fs *fs, struct handle *h);
 /* Finish those in @dir (under @name; NULLs: all) whose file is mapped no more
  * (drops). */
-void txn_end_lingering(struct fs *fs, const struct node *dir, const char *name);
+bool txn_end_lingering(struct fs *fs, const struct node *dir, const char *name);
 
 /* Roll back on request; handles stay open on what is never published
  * (drops). */

@@ -264,6 +264,16 @@ int atio_journal_unsynced(struct atio_shadow *s)
 	return put_durably(s, 'U', 0);
 }
 
+void atio_journal_retract(struct atio_shadow *s)
+{
+	pthread_mutex_lock(&s->store->lock);
+	if (s->synced)
+		(void)put_number(s->store->journal_fd, &s->store->journal_size,
+				 'U', s->id, 0);
+	s->synced = false;
+	pthread_mutex_unlock(&s->store->lock);
+}
+
 int atio_journal_redo(struct atio_shadow *s, uint64_t ino)
 {
 	int r;

@@ -367,6 +367,11 @@ int atio_shadow_sync(struct atio_shadow *shadow, struct atio_error *err)
 		     : 0;
 }
 
+void atio_shadow_retract(struct atio_shadow *shadow)
+{
+	atio_journal_retract(shadow);
+}
+
 /* ---- ends ------------------------------------------------------------ */
 
 static void end(struct atio_shadow *shadow)

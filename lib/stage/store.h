@@ -82,6 +82,7 @@ int atio_journal_path(struct atio_shadow *shadow, char *path); /* taken */
 /* Durable, these: @st is of the content, @ino of the target; 0: no more. */
 int atio_journal_synced(struct atio_shadow *shadow, const struct stat *st);
 int atio_journal_unsynced(struct atio_shadow *shadow);
+void atio_journal_retract(struct atio_shadow *shadow); /* not durable */
 int atio_journal_redo(struct atio_shadow *shadow, uint64_t ino);
 void atio_journal_end(struct atio_shadow *shadow);
 /* What was written down, by id; freed with atio_journal_free. */

@@ -161,6 +161,11 @@ int atio_shadow_prepare(struct atio_shadow *shadow, struct atio_error *err);
  * the shadow's path, should the machine stop before the commit. */
 int atio_shadow_sync(struct atio_shadow *shadow, struct atio_error *err);
 
+/* Take a sync back: recovery shall not publish this content (the file was
+ * unlinked, replaced by another, or is to be rolled back).  Holds when the
+ * process dies; when the machine does, once the journal is on disk. */
+void atio_shadow_retract(struct atio_shadow *shadow);
+
 #define ATIO_COMMIT_NOREPLACE 1u /* -EEXIST when the name is taken */
 
 /* Make the (prepared) shadow the file @name in @dirfd: one rename.  Does not
