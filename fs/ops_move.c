@@ -350,7 +350,8 @@ void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
 {
 	struct fs *fs = req_fs(req);
 	struct fuse_entry_param e;
-	struct node *node, *newdir;
+	struct node *node, *newdir, *dir = NULL;
+	char *name = NULL;
 	int r;
 
 	session_may_block(fs);
@@ -360,7 +361,19 @@ void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
 	do {
 		node_settle(fs, node);
 	} while (entry_wait(fs, newdir, newname));
+	/* The kernel goes on to open it by the name it knows, without asking:
+	 * that name, not the new one, is to be in reports. */
+	if (node->parent && node->name && !node->txn)
+		name = strdup(node->name);
+	if (name) {
+		dir = node->parent;
+		node_ref(dir);
+	}
 	r = do_link(fs, req, node, newdir, newname, &e);
+	if (name && !r)
+		(void)node_move(fs, node, dir, name);
+	node_unref(fs, dir);
+	free(name);
 	fs_unlock(fs);
 	if (r < 0)
 		reply_err(req, r);
