@@ -35,4 +35,46 @@ struct atio_ioc_name {
 #define ATIO_IOC_COMMIT_NAME _IOW(ATIO_IOC_MAGIC, 3, struct atio_ioc_name)
 #define ATIO_IOC_ABORT_NAME  _IOW(ATIO_IOC_MAGIC, 4, struct atio_ioc_name)
 
+/* Locks with what flock(2) has no words for: a time limit, and counting.
+ *
+ * On a descriptor of a file in the mount, open in whichever way: lock the file.
+ * It is the lock of flock(2): it belongs to the open file description, excludes
+ * and is excluded by whoever uses flock(2) on that path, and goes with the last
+ * descriptor.  In addition it is counted: the open file that has it gets it
+ * again, and gives it up when it was unlocked as often.  Shared to exclusive
+ * keeps the shared lock while it waits; a lock that is exclusive stays so until
+ * the last unlock.
+ *   EAGAIN     it is held by others (ATIO_IOC_NOWAIT)
+ *   ETIMEDOUT  not within timeout_ms
+ *   EDEADLK    whoever holds it waits for what this thread holds
+ *   EINTR      a signal came
+ *   EINVAL     mode, flags or reserved
+ *   EOVERFLOW  counted 2^31 - 1 times
+ *   ENOTTY     not an atomicfs mount, or no file */
+struct atio_ioc_lock {
+	__u32 mode;       /* ATIO_IOC_SHARED or ATIO_IOC_EXCLUSIVE */
+	__u32 flags;      /* ATIO_IOC_NOWAIT, or 0 */
+	__u64 timeout_ms; /* 0: no limit but the mount's own */
+	__u32 count;      /* on return: how often it is held now */
+	__u32 reserved;   /* 0 */
+};
+
+#define ATIO_IOC_SHARED    1
+#define ATIO_IOC_EXCLUSIVE 2
+#define ATIO_IOC_NOWAIT    (1u << 0)
+
+#define ATIO_IOC_LOCK _IOWR(ATIO_IOC_MAGIC, 5, struct atio_ioc_lock)
+
+/* Undo one ATIO_IOC_LOCK; *count: how often it is held still.  flock(LOCK_UN)
+ * undoes them all.
+ *   ENOLCK     it is not held */
+#define ATIO_IOC_UNLOCK _IOR(ATIO_IOC_MAGIC, 6, __u32)
+
+/* On a descriptor of any directory of the mount, by root: take the lock with
+ * this id (`.@ctl/locks.json`) from its holder, who is not told, or end the
+ * waiting with EINTR.
+ *   ENOENT     there is none of that id any more
+ *   EPERM      not root */
+#define ATIO_IOC_BREAK_LOCK _IOW(ATIO_IOC_MAGIC, 7, __u64)
+
 #endif

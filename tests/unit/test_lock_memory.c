@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_lock_memory.c - each allocation of the lock table in turn fails:
+ * -ENOMEM, and nothing has changed.
+ */
+#include "test_lock.h"
+
+#define MOST 50
+
+static struct atio_lock_table *t;
+static unsigned countdown; /* 1: the next one fails; 0: none does */
+static bool reached;
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+
+static bool fails(void)
+{
+	if (!countdown || --countdown)
+		return false;
+	reached = true;
+	errno = ENOMEM;
+	return true;
+}
+
+void *__wrap_malloc(size_t size)
+{
+	return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return fails() ? NULL : __real_calloc(n, size);
+}
+
+static struct outcome outcome;
+
+static int get(const char *path, int mode, uint64_t owner, bool wait,
+	       uint64_t start, uint64_t end)
+{
+	struct atio_lock_request request =
+		request_for(path, POSIX, mode, owner, (int)owner, start, end);
+
+	request.wait = wait;
+	request.arg = &outcome;
+	return atio_lock_get(t, &request, NULL);
+}
+
+static int put(const char *path, uint64_t owner, uint64_t start, uint64_t end)
+{
+	struct atio_lock_request request =
+		request_for(path, POSIX, SH, owner, 0, start, end);
+
+	return atio_lock_put(t, &request);
+}
+
+static int deed_new(void)
+{
+	struct atio_lock_options options = {
+		.version = ATIO_LOCK_OPTIONS_VERSION, .now = clock_now};
+	struct atio_lock_table *other = NULL;
+	int r = atio_lock_table_new(&options, &other);
+
+	CHECK((r == 0) == (other != NULL));
+	atio_lock_table_free(other);
+	return r;
+}
+
+static int deed_get(void)
+{
+	return get("new", EX, 2, false, 0, 9);
+}
+
+static int deed_downgrade(void)
+{
+	return get("old", SH, 1, false, 20, 29);
+}
+
+static int deed_wait(void)
+{
+	int r = get("old", EX, 3, true, 0, 9);
+
+	return r == QUEUED ? 0 : r;
+}
+
+static int deed_put(void)
+{
+	return put("old", 1, 20, 29);
+}
+
+static int deed_move(void)
+{
+	return atio_lock_move(t, key_of("old"), key_of("newer"));
+}
+
+static int deed_drop(void)
+{
+	atio_lock_drop_owner(t, key_of("old"), 1);
+	return 0;
+}
+
+static const struct deed {
+	int (*fn)(void);
+	bool needs_memory;
+} deeds[] = {
+	{deed_new, true},   {deed_get, true}, {deed_downgrade, true},
+	{deed_wait, true},  {deed_put, true}, {deed_move, true},
+	{deed_drop, false},
+};
+
+/* True while there was an allocation to fail. */
+static bool fail_at(const struct deed *deed, unsigned k)
+{
+	struct atio_lock_counters before, after;
+	int r;
+
+	t = table_with(false, NULL);
+	memset(&outcome, 0, sizeof(outcome));
+	NEED(get("old", EX, 1, false, 0, 99) == 0);
+	before = counters(t);
+	reached = false;
+	countdown = k;
+	r = deed->fn();
+	countdown = 0;
+	CHECK_INT(r, reached ? -ENOMEM : 0);
+	after = counters(t);
+	if (reached)
+		CHECK(memcmp(&before, &after, sizeof(before)) == 0);
+	CHECK_INT(outcome.calls, 0);
+	atio_lock_table_free(t);
+	return reached;
+}
+
+int main(void)
+{
+	unsigned k;
+
+	for (size_t i = 0; i < sizeof(deeds) / sizeof(*deeds); i++) {
+		for (k = 1; k < MOST; k++)
+			if (!fail_at(&deeds[i], k))
+				break;
+		CHECK(k < MOST);
+		CHECK((k > 1) == deeds[i].needs_memory);
+	}
+	return check_result();
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_lock_threads.c - several threads in one table.  For the thread
+ * sanitizer, too.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "test_lock.h"
+
+#define THREADS 6
+#define ROUNDS  400
+
+static struct atio_lock_table *t;
+static atomic_uint failures, cancelled, refused;
+static unsigned long total; /* guarded by the lock of "a" */
+
+struct parking {
+	pthread_mutex_t mutex;
+	pthread_cond_t cond;
+	int result;
+};
+
+static void unpark(void *arg, int result)
+{
+	struct parking *parking = arg;
+
+	pthread_mutex_lock(&parking->mutex);
+	parking->result = result;
+	pthread_cond_signal(&parking->cond);
+	pthread_mutex_unlock(&parking->mutex);
+}
+
+static int parked(struct parking *parking)
+{
+	int r;
+
+	pthread_mutex_lock(&parking->mutex);
+	while (parking->result == PENDING)
+		pthread_cond_wait(&parking->cond, &parking->mutex);
+	r = parking->result;
+	pthread_mutex_unlock(&parking->mutex);
+	return r;
+}
+
+static int lock(struct atio_lock_request request, bool cancel)
+{
+	struct parking parking = {PTHREAD_MUTEX_INITIALIZER,
+				  PTHREAD_COND_INITIALIZER, PENDING};
+	uint64_t id = 0;
+	int r;
+
+	request.wait = true;
+	request.done = unpark;
+	request.arg = &parking;
+	r = atio_lock_get(t, &request, &id);
+	if (r != QUEUED)
+		return r;
+	if (cancel)
+		(void)atio_lock_cancel(t, id);
+	return parked(&parking);
+}
+
+static void add_one(struct atio_lock_request *request, unsigned long *mine,
+		    bool cancel)
+{
+	int r = lock(*request, cancel);
+
+	if (r == 0) {
+		total++;
+		(*mine)++;
+		if (atio_lock_put(t, request) != 0)
+			failures++;
+	} else if (r == -EINTR && cancel) {
+		cancelled++;
+	} else {
+		failures++;
+	}
+}
+
+/* Two paths in whatever order: now and then that is a deadlock. */
+static void take_two(uint64_t owner, int tid, bool other_order)
+{
+	const char *first = other_order ? "c" : "b";
+	const char *second = other_order ? "b" : "c";
+	struct atio_lock_request one, two;
+	int r;
+
+	one = request_for(first, POSIX, EX, owner, tid, 0, 9);
+	two = request_for(second, POSIX, EX, owner, tid, 0, 9);
+	if (lock(one, false) != 0)
+		failures++;
+	r = lock(two, false);
+	if (r == -EDEADLK)
+		refused++;
+	else if (r != 0)
+		failures++;
+	atio_lock_drop_owner(t, key_of(first), owner);
+	atio_lock_drop_owner(t, key_of(second), owner);
+}
+
+static void *run(void *arg)
+{
+	int number = *(const int *)arg, tid = 10 * (number + 1);
+	uint64_t owner = (uint64_t)number + 1;
+	struct atio_lock_request request =
+		request_for("a", FLOCK, EX, owner, tid, 0, 0);
+	struct atio_lock_request other =
+		request_for("a", OFD, EX, owner, tid, 5, 5);
+	unsigned long *mine = calloc(1, sizeof(*mine));
+
+	NEED(mine);
+	for (int i = 0; i < ROUNDS; i++) {
+		add_one(&request, mine, i % 7 == number);
+		if (lock(other, false) != 0)
+			failures++;
+		atio_lock_drop_handle(t, owner);
+		take_two(owner, tid, (i + number) % 2);
+	}
+	return mine;
+}
+
+static int publish(void *ctx, struct atio_lock_key key,
+		   struct atio_lock_space *space)
+{
+	return 0;
+}
+
+int main(void)
+{
+	pthread_t threads[THREADS];
+	int number[THREADS];
+	unsigned long sum = 0;
+
+	t = table_with(false, publish);
+	for (int i = 0; i < THREADS; i++) {
+		number[i] = i;
+		NEED(pthread_create(&threads[i], NULL, run, &number[i]) == 0);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		void *mine;
+
+		NEED(pthread_join(threads[i], &mine) == 0);
+		sum += *(unsigned long *)mine;
+		free(mine);
+	}
+	CHECK_INT(failures, 0);
+	CHECK_INT(total, sum);
+	CHECK_INT(total + cancelled, THREADS * ROUNDS);
+	CHECK_INT(counters(t).deadlocks, refused);
+	CHECK_INT(counters(t).held, 0);
+	CHECK_INT(counters(t).waiting, 0);
+	CHECK_INT(counters(t).paths, 0);
+	atio_lock_table_free(t);
+	return check_result();
+}
