@@ -234,3 +234,50 @@ int atio_copy_data(int from, int to, bool clone, struct atio_error *err)
 				 (long long)st.st_size)
 		     : 0;
 }
+
+int atio_copy_times(int from, int to)
+{
+	struct timespec ts[2];
+	struct stat st;
+
+	if (fstat(from, &st) < 0)
+		return -errno;
+	ts[0] = st.st_atim;
+	ts[1] = st.st_mtim;
+	return futimens(to, ts) < 0 ? -errno : 0;
+}
+
+/* Who caches @to by size and mtime shall see that it is another content. */
+static int move_mtime(int fd, const struct stat *before)
+{
+	struct timespec ts[2] = {{0, UTIME_OMIT}};
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	ts[1] = st.st_mtim;
+	if (ts[1].tv_sec != before->st_mtim.tv_sec ||
+	    ts[1].tv_nsec != before->st_mtim.tv_nsec)
+		return 0;
+	ts[1].tv_nsec += ts[1].tv_nsec < 999999999 ? 1 : -1;
+	return futimens(fd, ts) < 0 ? -errno : 0;
+}
+
+int atio_store_copy(struct atio_store *store, int from, int to,
+		    struct atio_error *err)
+{
+	struct stat before;
+	int r;
+
+	if (fstat(to, &before) < 0)
+		return atio_fail(err, errno, "stat");
+	r = atio_copy_data(from, to, store->can_clone, err);
+	if (!r)
+		r = atio_copy_meta(from, to, err);
+	if (r < 0)
+		return r;
+	r = atio_copy_times(from, to);
+	if (!r)
+		r = move_mtime(to, &before);
+	return r < 0 ? atio_fail(err, -r, "set the times") : 0;
+}

@@ -11,8 +11,6 @@
 int atio_rewrite(struct atio_store *store, int from, int target,
 		 struct atio_error *err)
 {
-	struct timespec ts[2];
-	struct stat st;
 	int r;
 
 	ATIO_FAULT("redo.rewrite");
@@ -22,12 +20,9 @@ int atio_rewrite(struct atio_store *store, int from, int target,
 		r = atio_copy_meta(from, target, err);
 	if (r < 0)
 		return r;
-	if (fstat(from, &st) < 0)
-		return atio_fail(err, errno, "stat");
-	ts[0] = st.st_atim;
-	ts[1] = st.st_mtim;
-	if (futimens(target, ts) < 0)
-		return atio_fail(err, errno, "set the times");
+	r = atio_copy_times(from, target);
+	if (r < 0)
+		return atio_fail(err, -r, "set the times");
 	if (store->durable && fsync(target) < 0)
 		return atio_fail(err, errno, "flush to disk: %s",
 				 strerror(errno));

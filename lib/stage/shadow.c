@@ -171,18 +171,6 @@ static int open_in_stage(struct atio_shadow *s)
 	return -errno;
 }
 
-static int copy_times(int from, int to)
-{
-	struct stat st;
-	struct timespec ts[2];
-
-	if (fstat(from, &st) < 0)
-		return -errno;
-	ts[0] = st.st_atim;
-	ts[1] = st.st_mtim;
-	return futimens(to, ts) < 0 ? -errno : 0;
-}
-
 static int shadow_of(struct atio_store *store, int from, bool content,
 		     const struct atio_origin *origin,
 		     struct atio_shadow **ret_shadow, struct atio_error *err)
@@ -202,7 +190,7 @@ static int shadow_of(struct atio_store *store, int from, bool content,
 	if (!r)
 		r = atio_copy_meta(from, s->fd, err);
 	if (!r && content)
-		r = copy_times(from, s->fd);
+		r = atio_copy_times(from, s->fd);
 	if (r < 0) {
 		(void)unlinkat(store->stage_fd, s->name, 0);
 		atio_shadow_free(s);
@@ -246,6 +234,14 @@ int atio_shadow_copy_meta(struct atio_shadow *shadow, int basefd,
 			  struct atio_error *err)
 {
 	return atio_copy_meta(basefd, shadow->fd, err);
+}
+
+int atio_shadow_refresh(struct atio_shadow *shadow, int basefd,
+			struct atio_error *err)
+{
+	int r = atio_store_copy(shadow->store, basefd, shadow->fd, err);
+
+	return r ? r : atio_shadow_mark_clean(shadow);
 }
 
 /* ---- looking --------------------------------------------------------- */

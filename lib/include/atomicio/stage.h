@@ -59,6 +59,13 @@ bool atio_store_can_clone(const struct atio_store *store);
 /* Whether inode @ino is half rewritten: nobody should read it. */
 bool atio_store_is_unfinished(struct atio_store *store, uint64_t ino);
 
+/* Give the file @to (writable) content, attributes and times of @from, both
+ * lent; its mtime differs from what it was before, by a nanosecond if need be,
+ * so that caches notice.  Not atomic: for a file that has no name any more, but
+ * that somebody has open. */
+int atio_store_copy(struct atio_store *store, int from, int to,
+		    struct atio_error *err);
+
 /* A directory descriptor of the quarantine, lent. */
 int atio_store_quarantine_fd(const struct atio_store *store);
 
@@ -128,6 +135,11 @@ int atio_shadow_snapshot(struct atio_shadow *shadow,
  * changed the current version's while the shadow was open). */
 int atio_shadow_copy_meta(struct atio_shadow *shadow, int basefd,
 			  struct atio_error *err);
+
+/* Begin anew from @basefd: its content, attributes and times, and unchanged.
+ * On failure the content is a mix: roll back. */
+int atio_shadow_refresh(struct atio_shadow *shadow, int basefd,
+			struct atio_error *err);
 
 /* The open file (O_RDWR), lent: valid until the shadow ends or is freed. */
 int atio_shadow_fd(const struct atio_shadow *shadow);
