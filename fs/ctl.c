@@ -11,13 +11,13 @@
 
 #include "ops.h"
 #include "status.h"
+#include "status_locks.h"
 
-enum { STATUS, METRICS, QUARANTINE, N_NODES };
+enum { STATUS, LOCKS, METRICS, QUARANTINE, N_NODES };
 
 static const char *const names[] = {
-	[STATUS] = "status.json",
-	[METRICS] = "metrics",
-	[QUARANTINE] = "quarantine",
+	[STATUS] = "status.json", [LOCKS] = "locks.json",
+	[METRICS] = "metrics",    [QUARANTINE] = "quarantine",
 	[N_NODES] = NULL,
 };
 
@@ -76,6 +76,8 @@ static char *render(struct fs *fs, const struct node *node)
 {
 	if (node == nodes[STATUS])
 		return status_json(fs);
+	if (node == nodes[LOCKS])
+		return status_locks(fs);
 	return status_metrics(fs);
 }
 

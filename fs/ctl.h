@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * ctl.h - `.@ctl`, the unlisted directory at the mount's root through which
- * people and tools see the daemon: status.json, metrics, quarantine/.
+ * people and tools see the daemon: status.json, locks.json, metrics,
+ * quarantine/.
  *
  * Readable by root and by the user who mounted.  Each open of a file renders
  * it afresh and keeps that text.  quarantine/ is the real directory: its items

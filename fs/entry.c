@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "entry.h"
+#include "locks.h"
 #include "log.h"
 #include "proc.h"
 #include "session.h"
@@ -250,6 +251,7 @@ void entry_cut(struct fs *fs, struct node *dir, const char *name,
 		}
 		if (txn->shadow)
 			atio_shadow_retract(txn->shadow);
+		locks_stay(fs, txn->node);
 		if (txn->node && fate == FATE_DISCARD)
 			(void)node_move(fs, txn->node, NULL, NULL);
 		if (!txn->handles && !txn->pins && !txn->busy)

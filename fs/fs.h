@@ -11,6 +11,9 @@
  *   signals   waits for SIGTERM.
  *
  * Locks, in order: fs->lock, then those of lib/ and of the work queue (leaves).
+ * fs->locks calls back without its own lock, and takes fs->lock then: so what
+ * may bring that about (getting, giving up, cancelling) is called without it.
+ *
  * fs->lock guards nodes, names, transactions and handles.  It is held across
  * quick system calls on metadata, and never across a flush to disk, a copy, a
  * reply to the kernel or a notification.
@@ -34,6 +37,7 @@ struct entry;
 struct intent;
 struct session;
 struct dirsync;
+struct atio_lock_table;
 
 struct counters {
 	uint64_t commits, rollbacks, conflicts, in_place, failures;
@@ -46,6 +50,7 @@ struct fs {
 	struct session *session;
 	struct atio_store *store;
 	struct policy *policy;
+	struct atio_lock_table *locks; /* has a lock of its own, a leaf */
 	int src_fd;
 	dev_t src_dev;
 	bool privileged; /* may change owners and credentials */
@@ -76,7 +81,9 @@ struct fs {
 	unsigned n_idle, n_opened, n_handles;
 	unsigned max_opened; /* with a descriptor each */
 	struct dirsync *dirsyncs;
-	struct file_key redo; /* inode that is being rewritten in place */
+	struct ring aliases;      /* of lock_path.c */
+	unsigned n_release_waits; /* threads that wait for a RELEASE */
+	struct file_key redo;     /* inode that is being rewritten in place */
 	struct counters count;
 
 	/* Of the keeper (guard.c). */

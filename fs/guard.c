@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "entry.h"
+#include "locks.h"
 #include "log.h"
 #include "txn.h"
 
@@ -92,8 +93,12 @@ static void *keeper_main(void *arg)
 		unsigned ms = sync_ms      ? sync_ms
 			      : fs->n_txns ? LOOK_MS
 					   : REAP_MS;
-		struct timespec until = in_ms(ms);
+		unsigned lock_ms = locks_next_ms(fs);
+		struct timespec until;
 
+		if (lock_ms < ms)
+			ms = lock_ms;
+		until = in_ms(ms);
 		(void)pthread_cond_timedwait(&keeper.wake, &fs->lock, &until);
 		n_fds = keeper.n_fds;
 		memcpy(fds, keeper.fds, n_fds * sizeof(*fds));
@@ -101,6 +106,11 @@ static void *keeper_main(void *arg)
 		if (n_fds) {
 			fs_unlock(fs);
 			close_all(fds, n_fds);
+			fs_lock(fs);
+		}
+		if (locks_next_ms(fs) == 0) {
+			fs_unlock(fs);
+			locks_expire(fs);
 			fs_lock(fs);
 		}
 		txn_end_lingering(fs, NULL, NULL);

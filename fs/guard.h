@@ -12,6 +12,8 @@
  *
  * Directories that are to be synced (dirsync.c).
  *
+ * Locks that are waited for with a limit.
+ *
  * Intents whose thread was killed between its two tries.
  */
 #ifndef FS_GUARD_H

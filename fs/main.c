@@ -18,6 +18,7 @@
 #include "creds.h"
 #include "ctl.h"
 #include "guard.h"
+#include "locks.h"
 #include "log.h"
 #include "ops.h"
 #include "passthrough.h"
@@ -35,6 +36,7 @@ static struct fs the_fs = {
 	.idle = RING_INIT(the_fs.idle),
 	.handles = RING_INIT(the_fs.handles),
 	.dirs = RING_INIT(the_fs.dirs),
+	.aliases = RING_INIT(the_fs.aliases),
 };
 
 /* ---- requests -------------------------------------------------------- */
@@ -97,6 +99,9 @@ const struct fuse_lowlevel_ops ops = {
 	.fallocate = op_fallocate,
 	.lseek = op_lseek,
 	.copy_file_range = op_copy_file_range,
+	.flock = op_flock,
+	.getlk = op_getlk,
+	.setlk = op_setlk,
 	.ioctl = op_ioctl,
 };
 
@@ -330,7 +335,7 @@ static int set_up(struct fs *fs, struct atio_error *err)
 	limit = raise_descriptor_limit();
 	fs->max_opened = limit / 2;
 	if (node_table_init(&fs->nodes, limit / 16) < 0 ||
-	    entry_table_init(fs) < 0)
+	    entry_table_init(fs) < 0 || locks_init(fs) < 0)
 		return atio_fail(err, ENOMEM, "out of memory");
 	r = load_policy(fs, err);
 	if (!r)
@@ -349,6 +354,7 @@ static void tear_down(struct fs *fs)
 {
 	guard_stop(fs);
 	session_done(fs);
+	locks_done(fs);
 	if (fs->store) {
 		fs_lock(fs);
 		handles_free_all(fs);

@@ -47,6 +47,7 @@ enum {
 	NODE_IN_PLACE = 1 << 2, /* was opened for writing without staging: its
 				   attributes may change behind the kernel */
 	NODE_DIRFD = 1 << 3,    /* fd is a directory's, in the budget */
+	NODE_LINKS = 1 << 6,    /* has several names (locks.h) */
 	NODE_BOUND = 1 << 4,    /* stands for whatever its name leads to: its
 				   size in the kernel's cache is not to be
 				   trusted */

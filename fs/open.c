@@ -89,6 +89,14 @@ bool opened_detach(struct fs *fs, const struct file_key *key, int fd)
 	return found;
 }
 
+int opened_attach(struct opened *o, int fd)
+{
+	if (replace_fd(o, fd) < 0)
+		return -errno;
+	o->detached = false;
+	return 0;
+}
+
 /* A file that may only be appended to (chattr(1)) opens for nothing else. */
 static int open_backing(struct fs *fs, struct node *node, int flags)
 {
@@ -130,6 +138,7 @@ static int opened_new(struct fs *fs, struct node *node, int flags,
 	if (!o)
 		return -ENOMEM;
 	o->node = node;
+	ring_init(&o->users);
 	o->writable = wants_write(flags);
 	if (node->txn)
 		r = fcntl(atio_shadow_fd(node->txn->shadow), F_DUPFD_CLOEXEC,

@@ -29,6 +29,12 @@ struct opened {
 	off_t seen_size;
 	bool detached; /* fd is a private copy of a rewritten inode */
 	struct node *node;
+	struct ring users; /* its handles */
+	/* A version that is current no more can be made to hold another one
+	 * (lock_refresh): which, and when that was last changed. */
+	struct file_key content;
+	struct timespec content_ctime;
+	bool refreshing;
 	struct ring all;  /* of fs->opened */
 	struct ring idle; /* of fs->idle, the oldest first */
 };
@@ -63,6 +69,9 @@ bool opened_same_content(struct opened *o, const struct stat *st);
 /* Served readers of inode @key keep what they opened: give them @fd (lent) in
  * its place.  With @fd -1: returns whether there are any. */
 bool opened_detach(struct fs *fs, const struct file_key *key, int fd);
+
+/* Give it the inode itself again: @fd (lent).  -errno. */
+int opened_attach(struct opened *o, int fd);
 
 /* Close what only the ring keeps. */
 void opened_drop_idle(struct fs *fs, struct node *node);

@@ -67,6 +67,7 @@ static inline struct handle *fi_handle(const struct fuse_file_info *fi)
 /* The transaction an update of @node joins, staged if need be (drops). */
 int update_of(struct fs *fs, fuse_req_t req, struct node *node,
 	      struct txn **ret_txn);
+/* Closes its backing file, too. */
 void handle_free(struct fs *fs, struct handle *h);
 /* The session is over: those that the kernel did not come to release. */
 void handles_free_all(struct fs *fs);
@@ -99,6 +100,15 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg,
 	      struct fuse_file_info *fi, unsigned flags, const void *in,
 	      size_t in_size, size_t out_size);
+
+/* ---- ops_lock.c ------------------------------------------------------ */
+
+void op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+	      int op);
+void op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+	      struct flock *lock);
+void op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+	      struct flock *lock, int sleep);
 
 /* ---- ops_attr.c ------------------------------------------------------ */
 

@@ -13,6 +13,7 @@
 
 #include "ctl.h"
 #include "log.h"
+#include "open.h"
 #include "ops.h"
 #include "session.h"
 
@@ -28,6 +29,9 @@ int node_attr(struct fs *fs, struct node *node, struct stat *ret_st)
 	/* Programs compare the inode they write with the one they found. */
 	if (!r && node->txn && node->txn->shown_ino)
 		ret_st->st_ino = node->txn->shown_ino;
+	/* ... and that of what is now there under the name they locked. */
+	if (!r && !node->txn && node->opened && node->opened->content.ino)
+		ret_st->st_ino = node->opened->content.ino;
 	/* A shadow's only name is in the stage: its program shall see those
 	 * that it will have. */
 	if (!r && node->txn && !node->txn->entry)

@@ -13,6 +13,7 @@
 #include <atomicio/ioctl.h>
 
 #include "ctl.h"
+#include "locks.h"
 #include "log.h"
 #include "ops.h"
 #include "session.h"
@@ -126,6 +127,7 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		r = txn_flush(fs, h, fuse_req_ctx(req)->pid);
 	}
 	fs_unlock(fs);
+	locks_flush(fs, h, fi->lock_owner);
 	reply_err(req, r);
 }
 
@@ -133,6 +135,7 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = req_fs(req);
 	struct handle *h = fi_handle(fi);
+	bool over = true;
 
 	if (ino_node(fs, ino)->is_ctl) {
 		ctl_release(fs, fi);
@@ -145,14 +148,17 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		 * from now on waits (S2). */
 		h->txn->pending++;
 		fs->n_pending++;
-		if (!txn_release(fs, h)) {
-			fs_unlock(fs);
-			reply_err(req, 0);
-			return;
-		}
+		over = txn_release(fs, h);
 	}
-	opened_put(fs, h->node);
-	handle_free(fs, h);
+	if (fs->n_release_waits)
+		pthread_cond_broadcast(&fs->settled);
+	if (h->locks || h->no_flush) {
+		fs_unlock(fs);
+		locks_release(fs, h); /* who is next sees what was committed */
+		fs_lock(fs);
+	}
+	if (over)
+		handle_free(fs, h);
 	fs_unlock(fs);
 	reply_err(req, 0);
 }
@@ -328,6 +334,8 @@ void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg,
 		cmd == ATIO_IOC_COMMIT_NAME || cmd == ATIO_IOC_ABORT_NAME;
 	int r;
 
+	if (!node->is_ctl && lock_ioctl(req, node, cmd, fi, in, in_size))
+		return;
 	if ((!commit && cmd != ATIO_IOC_ABORT && !by_name) || node->is_ctl ||
 	    by_name != (node->type == S_IFDIR)) {
 		reply_err(req, -ENOTTY);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "ctl.h"
+#include "locks.h"
 #include "log.h"
 #include "ops.h"
 #include "publish.h"
@@ -117,6 +118,8 @@ static int exchange(struct fs *fs, struct place *a, struct place *b, pid_t tid)
 		return -errno;
 	node_a = place_node(fs, a);
 	node_b = place_node(fs, b);
+	locks_stay_at(fs, node_a, a->dir, a->name);
+	locks_stay_at(fs, node_b, b->dir, b->name);
 	r = node_a ? node_move(fs, node_a, b->dir, b->name) : 0;
 	if (!r && node_b)
 		r = node_move(fs, node_b, a->dir, a->name);
@@ -133,6 +136,7 @@ static int rename_shadow(struct fs *fs, struct place *from, struct place *to,
 		return -EISDIR;
 	if (to->entry)
 		entry_cut(fs, to->dir, to->name, FATE_ORPHANED, proc_tgid(tid));
+	locks_follow(fs, NULL, from->dir, from->name, to->dir, to->name);
 	from->entry = entry_find(fs, from->dir, from->name);
 	return from->entry ? entry_move(fs, from->entry, to->dir, to->name,
 					false, tid)
@@ -153,9 +157,12 @@ static int rename_committed(struct fs *fs, struct place *from, struct place *to,
 		return -errno;
 	if (same) /* two names of one inode: rename(2) does nothing */
 		return 0;
+	locks_stay_at(fs, place_node(fs, to), to->dir, to->name);
 	after_replace(fs, to);
 	if (to->entry)
 		entry_cut(fs, to->dir, to->name, FATE_ORPHANED, proc_tgid(tid));
+	locks_follow(fs, place_node(fs, from), from->dir, from->name, to->dir,
+		     to->name);
 	r = moved(fs, from, to);
 	from->entry = entry_find(fs, from->dir, from->name);
 	if (!r && from->entry)
@@ -288,6 +295,7 @@ static int link_nameless(struct fs *fs, struct txn *txn, struct node *newdir,
 	if (!entry)
 		return -ENOMEM;
 	entry_add(entry, txn);
+	locks_first_name(fs, txn->node, newdir, newname);
 	r = node_move(fs, txn->node, newdir, newname);
 	if (!r)
 		r = atio_shadow_set_path(txn->shadow,
@@ -342,6 +350,9 @@ static int do_link(struct fs *fs, fuse_req_t req, struct node *node,
 	}
 	if (r < 0)
 		return r;
+	if (node && node->type == S_IFREG && node->parent && node->name &&
+	    !node->txn)
+		locks_count_names(fs, &node->key, 2, node->parent, node->name);
 	return lookup(fs, req, newdir, newname, ret_e);
 }
 

@@ -10,6 +10,7 @@
 
 #include "creds.h"
 #include "ctl.h"
+#include "locks.h"
 #include "ops.h"
 #include "publish.h"
 
@@ -99,6 +100,9 @@ int lookup(struct fs *fs, fuse_req_t req, struct node *dir, const char *name,
 	node = node_get(fs, &key, st.st_mode, dir, name);
 	if (!node)
 		return -ENOMEM;
+	if (S_ISREG(st.st_mode) &&
+	    (st.st_nlink > 1) != !!(node->flags & NODE_LINKS))
+		locks_count_names(fs, &key, st.st_nlink, dir, name);
 	fill_entry(fs, node, &st, entry, ret_e);
 	return 0;
 }
@@ -309,6 +313,8 @@ static int unlink_committed(struct fs *fs, struct node *dir, const char *name,
 	before_removal(fs, dir, dirfd, name);
 	if (unlinkat(dirfd, name, flags) < 0)
 		return -errno;
+	if (!S_ISDIR(st.st_mode))
+		locks_leave(fs, node_find(fs, &key), dir, name);
 	after_removal(fs, dir, name, &key,
 		      S_ISDIR(st.st_mode) || st.st_nlink <= 1);
 	return 0;
@@ -338,8 +344,10 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	entry = entry_find(fs, dir, name);
 	own = entry && entry_own(entry, fuse_req_ctx(req)->pid, &tgid);
 	r = unlink_committed(fs, dir, name, 0);
-	if (r == -ENOENT && own)
+	if (r == -ENOENT && own) {
+		locks_leave(fs, NULL, dir, name);
 		r = 0; /* it was never published, and now never will be */
+	}
 	if (!r)
 		entry_cut(fs, dir, name, FATE_DISCARD, 0);
 out:

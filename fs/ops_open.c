@@ -17,6 +17,7 @@
 
 #include "ctl.h"
 #include "guard.h"
+#include "locks.h"
 #include "log.h"
 #include "ops_open.h"
 #include "proc.h"
@@ -46,6 +47,11 @@ void handle_free(struct fs *fs, struct handle *h)
 	if (h->pidfd >= 0)
 		close(h->pidfd);
 	ring_del(&h->all);
+	if (h->same.next) {
+		ring_del(&h->same);
+		opened_put(fs, h->node);
+	}
+	lock_alias_free(fs, h);
 	node_unref(fs, h->node);
 	fs->n_handles--;
 	free(h);
@@ -53,13 +59,9 @@ void handle_free(struct fs *fs, struct handle *h)
 
 void handles_free_all(struct fs *fs)
 {
-	while (!ring_empty(&fs->handles)) {
-		struct handle *h =
-			ring_item(fs->handles.next, struct handle, all);
-
-		opened_put(fs, h->node);
-		handle_free(fs, h);
-	}
+	while (!ring_empty(&fs->handles))
+		handle_free(fs,
+			    ring_item(fs->handles.next, struct handle, all));
 }
 
 /* Open @node for @req: the backing file and a handle on it. */
@@ -81,6 +83,7 @@ static int attach(struct fs *fs, fuse_req_t req, struct node *node, int flags,
 		handle_free(fs, h);
 		return r;
 	}
+	ring_add(&o->users, &h->same);
 	a->h = h;
 	a->backing_id = o->backing_id;
 	return 0;
@@ -99,7 +102,6 @@ static void detach(struct fs *fs, struct handle *h)
 				h->txn = NULL;
 		}
 	}
-	opened_put(fs, h->node);
 	handle_free(fs, h);
 	fs_unlock(fs);
 }
@@ -258,7 +260,8 @@ int open_reader(struct fs *fs, fuse_req_t req, struct node *node, int flags,
 	r = attach(fs, req, node, flags, passthrough, CLASS_ATOMIC, a);
 	if (r < 0)
 		return r;
-	a->no_flush = true;
+	a->no_flush = !locks_need_flush(fs, a->h);
+	a->h->no_flush = a->no_flush;
 	a->direct_io = !a->backing_id && (node->flags & NODE_BOUND);
 	if (!a->backing_id && !a->direct_io && !fstat(node->opened->fd, &st))
 		a->keep_cache = opened_same_content(node->opened, &st);
@@ -283,7 +286,6 @@ int open_in_place(struct fs *fs, fuse_req_t req, struct node *node, int flags,
 		(void)fchmod(node->opened->fd, st.st_mode & 07777 & ~S_ISUID);
 	if ((flags & O_TRUNC) && ftruncate(node->opened->fd, 0) < 0) {
 		r = -errno;
-		opened_put(fs, node);
 		handle_free(fs, a->h);
 	}
 	return r;

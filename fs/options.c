@@ -149,6 +149,8 @@ enum key {
 	KEY_ON_KILL,
 	KEY_PASSTHROUGH,
 	KEY_ENTRY_TIMEOUT,
+	KEY_LOCKS,
+	KEY_LOCK_TIMEOUT,
 	KEY_QUARANTINE_SIZE,
 	KEY_QUARANTINE_AGE,
 	KEY_NOTIFY_READY,
@@ -162,6 +164,8 @@ static const char *const keys[KEY_COUNT] = {
 	[KEY_ON_KILL] = "on_kill",
 	[KEY_PASSTHROUGH] = "passthrough",
 	[KEY_ENTRY_TIMEOUT] = "entry_timeout",
+	[KEY_LOCKS] = "locks",
+	[KEY_LOCK_TIMEOUT] = "lock_timeout",
 	[KEY_QUARANTINE_SIZE] = "quarantine_size",
 	[KEY_QUARANTINE_AGE] = "quarantine_age",
 	[KEY_NOTIFY_READY] = "notify-ready",
@@ -205,6 +209,7 @@ static int parse_pair(struct options *opts, enum key key, const char *value,
 {
 	const char *name = keys[key];
 	bool yes = false;
+	double s = 0;
 	int r;
 
 	switch (key) {
@@ -231,6 +236,14 @@ static int parse_pair(struct options *opts, enum key key, const char *value,
 		return r;
 	case KEY_ENTRY_TIMEOUT:
 		return parse_seconds(name, value, &opts->entry_timeout_s, err);
+	case KEY_LOCKS:
+		return parse_choice(name, value, "recursive", "strict",
+				    &opts->locks_strict, err);
+	case KEY_LOCK_TIMEOUT:
+		r = parse_seconds(name, value, &s, err);
+		if (r == 0)
+			opts->lock_timeout_ms = (uint64_t)(s * 1000 + 0.999);
+		return r;
 	case KEY_QUARANTINE_SIZE:
 		return parse_size(name, value, &opts->quarantine_max_bytes,
 				  err);
@@ -474,6 +487,11 @@ void options_print_help(void)
 	      "itself\n"
 	      "  entry_timeout=SECONDS      how long the kernel remembers "
 	      "names (1)\n"
+	      "  locks=recursive|strict     a thread gets a lock that it has "
+	      "through another\n"
+	      "                             descriptor, or waits for itself\n"
+	      "  lock_timeout=SECONDS       who waits longer for a lock gets "
+	      "ETIMEDOUT (never)\n"
 	      "  quarantine_size=BYTES      keep at most so much of what was "
 	      "rolled back (1G,\n"
 	      "                             or a tenth of a smaller disk)\n"

@@ -27,10 +27,12 @@ struct options {
 	char *policy;       /* policy=FILE|none; NULL: built in */
 	enum passthrough_mode passthrough; /* passthrough=auto|off */
 	double entry_timeout_s;            /* entry_timeout=SECONDS, 1 */
-	uint64_t quarantine_max_bytes;     /* quarantine_size=BYTES[KMG]; 0: as
-						atio_store_open has it */
-	uint64_t quarantine_max_age_s;     /* quarantine_age=DAYS */
-	bool read_only;                    /* ro */
+	bool locks_strict;                 /* locks=recursive|strict */
+	uint64_t lock_timeout_ms;      /* lock_timeout=SECONDS, 0: no limit */
+	uint64_t quarantine_max_bytes; /* quarantine_size=BYTES[KMG]; 0: as
+					    atio_store_open has it */
+	uint64_t quarantine_max_age_s; /* quarantine_age=DAYS */
+	bool read_only;                /* ro */
 	bool allow_other; /* default for root; needs user_allow_other else */
 	char *fuse_opts;  /* what is left for the kernel: comma list */
 	bool show_help, show_version;

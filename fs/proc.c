@@ -126,6 +126,7 @@ pid_t proc_tgid(pid_t tid)
 struct stat_fields {
 	char state;
 	uint64_t flags;
+	uint64_t started; /* in clock ticks */
 	int64_t exit_code;
 };
 
@@ -159,7 +160,11 @@ static int read_stat(pid_t tid, struct stat_fields *f)
 	if (!at)
 		return -EPROTO;
 	f->flags = strtoull(at, NULL, 10);
-	at = skip_fields(at, 52 - 9);
+	at = skip_fields(at, 22 - 9);
+	if (!at)
+		return -EPROTO;
+	f->started = strtoull(at, NULL, 10);
+	at = skip_fields(at, 52 - 22);
 	if (!at)
 		return -EPROTO;
 	f->exit_code = strtoll(at, NULL, 10);
@@ -176,6 +181,31 @@ int proc_killed_by(pid_t tid)
 	/* When one thread calls exit, the kernel ends the others as if by a
 	 * signal, flag and all; the code of the group tells the two apart. */
 	return (f.flags & dying) == dying ? f.exit_code & 0x7f : 0;
+}
+
+uint64_t proc_started_ms(pid_t tid)
+{
+	long hz = sysconf(_SC_CLK_TCK);
+	struct stat_fields f;
+
+	if (hz <= 0 || read_stat(tid, &f) < 0)
+		return 0;
+	return f.started * 1000 / (uint64_t)hz;
+}
+
+bool proc_wants_ofd(pid_t tid)
+{
+	char text[256], *at;
+	long command;
+
+	/* "NUMBER ARGUMENT ARGUMENT ...", in hexadecimal but for the first. */
+	if (read_proc(tid, "syscall", text, sizeof(text)) <= 0 ||
+	    strtol(text, &at, 10) != SYS_fcntl)
+		return false;
+	(void)strtoul(at, &at, 16);
+	command = strtol(at, NULL, 16);
+	return command == F_OFD_SETLK || command == F_OFD_SETLKW ||
+	       command == F_OFD_GETLK;
 }
 
 bool proc_alive(pid_t tid)

@@ -40,6 +40,15 @@ bool proc_alive(pid_t tid);
 int proc_count_fds(pid_t tgid, uint64_t ino, const char *name, int mnt_id,
 		   int max);
 
+/* When the thread @tid began, in milliseconds of CLOCK_BOOTTIME (proc(5) stat:
+ * starttime, to a clock tick); 0 when not known. */
+uint64_t proc_started_ms(pid_t tid);
+
+/* Whether @tid, which waits for our answer to a request for a lock, asked for
+ * one of an open file: fcntl(2) with F_OFD_SETLK or F_OFD_SETLKW.  False when
+ * it cannot be told. */
+bool proc_wants_ofd(pid_t tid);
+
 /* comm of @tid into @buf, NUL-terminated; "" when not known. */
 void proc_command(pid_t tid, char *buf, size_t size);
 

@@ -19,6 +19,7 @@
 
 #include "entry.h"
 #include "guard.h"
+#include "locks.h"
 #include "log.h"
 #include "open.h"
 #include "session.h"
@@ -40,6 +41,7 @@ static void tell_others(struct fs *fs, struct txn *txn,
 		    (o->entry != txn->entry &&
 		     !(old->ino && key_equal(&o->base, old))))
 			continue;
+		o->behind = true;
 		if (o->pid && o->pid == txn->pid) {
 			o->base = *now;
 			o->base_ctime = *ctime;
@@ -61,6 +63,7 @@ static void published(struct fs *fs, struct txn *txn,
 	txn->base_ctime = st->st_ctim;
 	txn->unpublished = false;
 	txn->conflict = false;
+	txn->behind = txn->rebased;
 	txn->tail = st->st_size;
 	if (txn->rebased) {
 		struct stat own;
@@ -189,8 +192,11 @@ static int place(struct fs *fs, struct txn *txn, struct atio_shadow *shadow,
 			published(fs, txn, &t.key, &t.key, &t.st);
 		return txn_report(fs, txn, "commit", r, &err);
 	}
-	if (!r && t.exists)
+	if (!r && t.exists) {
 		old_fd = old_version_fd(txn, &t);
+		locks_count_names(fs, &t.key, 1, txn->entry->dir,
+				  txn->entry->name);
+	}
 	if (!r)
 		r = commit_at(&t, shadow, &err);
 	if (r < 0) {
@@ -198,10 +204,12 @@ static int place(struct fs *fs, struct txn *txn, struct atio_shadow *shadow,
 		return txn_report(fs, txn, "commit", r, &err);
 	}
 	old = t.exists ? node_find(fs, &t.key) : NULL;
-	if (old)
+	if (old) {
+		locks_stay(fs, old);
 		node_supersede(fs, old, old_fd);
-	else
+	} else {
 		guard_close(old_fd);
+	}
 	(void)key_stat(atio_shadow_fd(shadow), "", &key, &st);
 	published(fs, txn, &t.key, &key, &st);
 	return 0;

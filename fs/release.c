@@ -77,6 +77,7 @@ int txn_flush(struct fs *fs, struct handle *h, pid_t tid)
 	}
 	if (!last)
 		return 0;
+	h->closing = true;
 	txn_wait_for_others(fs, h);
 	return h->txn ? txn_prepare(fs, h->txn) : 0;
 }
@@ -281,7 +282,6 @@ bool txn_end_lingering(struct fs *fs, const struct node *dir, const char *name)
 		fs->n_pending++;
 		session_may_block(fs);
 		txn_finish(fs, h);
-		opened_put(fs, h->node);
 		handle_free(fs, h);
 		any = true;
 	}

@@ -11,6 +11,7 @@
 #include <atomicio/quarantine.h>
 
 #include "guard.h"
+#include "status_locks.h"
 #include "txn.h"
 
 struct totals {
@@ -48,7 +49,7 @@ static unsigned descriptors(const struct fs *fs)
 }
 
 /* Paths are bytes; JSON strings are not: what is not UTF-8 is replaced. */
-static json_t *text(const char *s)
+json_t *status_text(const char *s)
 {
 	json_t *v = json_string(s);
 
@@ -57,14 +58,16 @@ static json_t *text(const char *s)
 
 static json_t *options_json(const struct options *o)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:b}", "durability",
-			 o->durable ? "full" : "none", "policy",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:s, s:f, s:b}",
+			 "durability", o->durable ? "full" : "none", "policy",
 			 o->policy ? o->policy : "built-in", "conflict",
 			 o->conflict_last ? "last" : "fail", "on_kill",
 			 o->kill_commits ? "commit" : "rollback", "passthrough",
 			 o->passthrough == PASSTHROUGH_OFF ? "off" : "auto",
-			 "entry_timeout_s", o->entry_timeout_s, "read_only",
-			 o->read_only);
+			 "entry_timeout_s", o->entry_timeout_s, "locks",
+			 o->locks_strict ? "strict" : "recursive",
+			 "lock_timeout_s", (double)o->lock_timeout_ms / 1000,
+			 "read_only", o->read_only);
 }
 
 static json_t *transactions_json(const struct counters *c)
@@ -78,12 +81,24 @@ static json_t *transactions_json(const struct counters *c)
 		(json_int_t)c->failures);
 }
 
+char *status_dump(json_t *j)
+{
+	char *s = j ? json_dumps(j, JSON_INDENT(2)) : NULL, *line;
+	size_t n = s ? strlen(s) : 0;
+
+	json_decref(j);
+	line = s ? realloc(s, n + 2) : NULL;
+	if (!line)
+		return s;
+	memcpy(line + n, "\n", 2);
+	return line;
+}
+
 char *status_json(struct fs *fs)
 {
 	struct totals q = quarantine_totals(fs);
 	struct utsname un;
 	char proto[16];
-	char *s = NULL;
 	json_t *j;
 
 	(void)guard_is_low(fs);
@@ -92,10 +107,11 @@ char *status_json(struct fs *fs)
 	snprintf(proto, sizeof(proto), "7.%u", fs->proto_minor);
 	j = json_pack(
 		"{s:s, s:o, s:o, s:i, s:f, s:{s:s, s:s}, s:{s:s, s:s}, s:s,"
-		" s:b, s:o, s:I, s:I, s:I, s:I, s:o, s:{s:I, s:I},"
+		" s:b, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:{s:I, s:I},"
 		" s:{s:I, s:I, s:b}}",
-		"version", ATOMICFS_VERSION, "source", text(fs->opts->source),
-		"mountpoint", text(fs->opts->mountpoint), "pid", (int)getpid(),
+		"version", ATOMICFS_VERSION, "source",
+		status_text(fs->opts->source), "mountpoint",
+		status_text(fs->opts->mountpoint), "pid", (int)getpid(),
 		"uptime_s", uptime_s(fs), "io", "path",
 		fs->passthrough ? "passthrough" : "served", "reason",
 		fs->io_reason, "kernel", "release", un.release, "fuse", proto,
@@ -104,26 +120,15 @@ char *status_json(struct fs *fs)
 		"nodes", (json_int_t)fs->nodes.n, "open_handles",
 		(json_int_t)fs->n_handles, "shadows", (json_int_t)fs->n_txns,
 		"descriptors", (json_int_t)descriptors(fs), "transactions",
-		transactions_json(&fs->count), "quarantine", "items",
+		transactions_json(&fs->count), "locks",
+		status_locks_counted(fs), "quarantine", "items",
 		(json_int_t)q.items, "bytes", (json_int_t)q.bytes, "disk",
 		"free_bytes", (json_int_t)fs->disk_free, "guard_bytes",
 		(json_int_t)fs->guard_bytes, "low", (int)fs->disk_low);
-	if (j) {
-		s = json_dumps(j, JSON_INDENT(2));
-		json_decref(j);
-	}
-	if (s) {
-		size_t n = strlen(s);
-		char *line = realloc(s, n + 2);
-
-		s = line ? line : s;
-		if (line)
-			memcpy(line + n, "\n", 2);
-	}
-	return s;
+	return status_dump(j);
 }
 
-static void metric(FILE *f, const char *name, const char *type,
+void status_metric(FILE *f, const char *name, const char *type,
 		   const char *help, uint64_t value)
 {
 	fprintf(f,
@@ -134,22 +139,23 @@ static void metric(FILE *f, const char *name, const char *type,
 
 static void counters_metrics(FILE *f, const struct counters *c)
 {
-	metric(f, "transactions_total", "counter", "Shadows that were staged.",
-	       c->staged);
-	metric(f, "commits_total", "counter", "Versions that were published.",
-	       c->commits);
-	metric(f, "snapshots_total", "counter",
-	       "Versions published while their shadow stayed open.",
-	       c->snapshots);
-	metric(f, "in_place_commits_total", "counter",
-	       "Files with several links rewritten in place.", c->in_place);
-	metric(f, "rollbacks_total", "counter", "Shadows that were put aside.",
-	       c->rollbacks);
-	metric(f, "conflicts_total", "counter",
-	       "Updates whose file was replaced by another process.",
-	       c->conflicts);
-	metric(f, "failures_total", "counter", "Steps that failed.",
-	       c->failures);
+	status_metric(f, "transactions_total", "counter",
+		      "Shadows that were staged.", c->staged);
+	status_metric(f, "commits_total", "counter",
+		      "Versions that were published.", c->commits);
+	status_metric(f, "snapshots_total", "counter",
+		      "Versions published while their shadow stayed open.",
+		      c->snapshots);
+	status_metric(f, "in_place_commits_total", "counter",
+		      "Files with several links rewritten in place.",
+		      c->in_place);
+	status_metric(f, "rollbacks_total", "counter",
+		      "Shadows that were put aside.", c->rollbacks);
+	status_metric(f, "conflicts_total", "counter",
+		      "Updates whose file was replaced by another process.",
+		      c->conflicts);
+	status_metric(f, "failures_total", "counter", "Steps that failed.",
+		      c->failures);
 }
 
 char *status_metrics(struct fs *fs)
@@ -163,22 +169,24 @@ char *status_metrics(struct fs *fs)
 		return NULL;
 	(void)guard_is_low(fs);
 	counters_metrics(f, &fs->count);
-	metric(f, "passthrough", "gauge",
-	       "1 when the kernel reads and writes files itself.",
-	       fs->passthrough);
-	metric(f, "shadows", "gauge", "Open shadows.", fs->n_txns);
-	metric(f, "open_handles", "gauge", "Open files.", fs->n_handles);
-	metric(f, "nodes", "gauge", "Inodes the kernel knows.", fs->nodes.n);
-	metric(f, "descriptors", "gauge", "Descriptors in use for files.",
-	       descriptors(fs));
-	metric(f, "quarantine_items", "gauge", "Items in the quarantine.",
-	       q.items);
-	metric(f, "quarantine_bytes", "gauge", "Bytes in the quarantine.",
-	       q.bytes);
-	metric(f, "disk_free_bytes", "gauge", "Free space of the source.",
-	       fs->disk_free);
-	metric(f, "disk_low", "gauge", "1 while free space is below the guard.",
-	       fs->disk_low);
+	status_locks_metrics(fs, f);
+	status_metric(f, "passthrough", "gauge",
+		      "1 when the kernel reads and writes files itself.",
+		      fs->passthrough);
+	status_metric(f, "shadows", "gauge", "Open shadows.", fs->n_txns);
+	status_metric(f, "open_handles", "gauge", "Open files.", fs->n_handles);
+	status_metric(f, "nodes", "gauge", "Inodes the kernel knows.",
+		      fs->nodes.n);
+	status_metric(f, "descriptors", "gauge",
+		      "Descriptors in use for files.", descriptors(fs));
+	status_metric(f, "quarantine_items", "gauge",
+		      "Items in the quarantine.", q.items);
+	status_metric(f, "quarantine_bytes", "gauge",
+		      "Bytes in the quarantine.", q.bytes);
+	status_metric(f, "disk_free_bytes", "gauge",
+		      "Free space of the source.", fs->disk_free);
+	status_metric(f, "disk_low", "gauge",
+		      "1 while free space is below the guard.", fs->disk_low);
 	if (fclose(f)) {
 		free(s);
 		return NULL;

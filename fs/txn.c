@@ -11,6 +11,7 @@
 #include "creds.h"
 #include "entry.h"
 #include "guard.h"
+#include "locks.h"
 #include "log.h"
 #include "ops.h"
 #include "open.h"
@@ -57,6 +58,8 @@ static void drop_shadow(struct atio_shadow **shadow)
 
 void txn_over(struct fs *fs, struct txn *txn, bool node_lives)
 {
+	if (txn->handles)
+		locks_stay(fs, txn->node);
 	while (txn->handles) {
 		struct handle *h = txn->handles;
 
@@ -64,7 +67,6 @@ void txn_over(struct fs *fs, struct txn *txn, bool node_lives)
 		h->txn = NULL;
 		if (h->lingers) { /* nobody else will let go of it */
 			fs->n_lingering--;
-			opened_put(fs, h->node);
 			handle_free(fs, h);
 		}
 	}

@@ -64,6 +64,14 @@ struct handle {
 	int pidfd;           /* of the opener, where it may map; or -1 */
 	bool killed;         /* the opener died by a signal */
 	bool lingers;        /* closed, but still mapped */
+	bool closing;        /* its process has closed it: RELEASE may follow */
+	bool no_flush;       /* the kernel tells of its last close only */
+	bool locks;          /* a lock was asked for through it */
+	bool ofd;            /* range_owner is of an OFD lock */
+	uint64_t range_owner; /* who last asked for one of a range; 0: nobody */
+	pid_t range_tgid;     /* ... and his process */
+	struct ring same;     /* of those on the same inode: opened->users */
+	struct lock_alias *alias; /* what it locks, if not what its node says */
 };
 
 struct txn {
@@ -101,6 +109,8 @@ struct txn {
 	bool rebased;     /* its content lacks what others published: only its
 			     tail is applied */
 	bool conflict;    /* its base was rewritten in place by others */
+	bool behind;      /* others, or other descriptors of its own process,
+			     have published since it began */
 	bool in_place;    /* its file has several names: as of the last check */
 	bool meta_set;    /* mode, owner or xattrs were set through it */
 	bool mode_set;    /* the mode was: setuid bits are as they shall be */

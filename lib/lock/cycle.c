@@ -49,7 +49,7 @@ static bool visit_waiter(struct lock_span *span, void *arg)
 {
 	struct search *search = arg;
 
-	if (span->id < search->at->want.id)
+	if (span->serial < search->at->want.serial)
 		visit(search, CONTAINER_OF(span, struct lock_waiter, want),
 		      true);
 	return false;

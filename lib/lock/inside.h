@@ -5,21 +5,25 @@
  * One mutex, of the table, guards everything; it is a leaf.  All functions here
  * want it held.  What they bring about for later (grants to tell, releases to
  * tell, queues to look at) they leave in a struct lock_work of the caller's,
- * which atio_lock_leave deals with, letting the mutex go.
+ * which the caller deals with, letting the mutex go.
  */
 #ifndef ATIO_LOCK_INSIDE_H
 #define ATIO_LOCK_INSIDE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "lock/table.h"
 #include "lock/tree.h"
 
-/* Known threads that hold or wait. */
+/* A thread that holds or waits.  There may be two with one number: the one of
+ * which locks are left, and the one that has the number now, which is the
+ * newer record. */
 struct lock_thread {
-	struct tree_node node; /* of table->threads: tid, born */
+	struct tree_node node; /* of table->threads: tid, serial number */
 	unsigned refs;         /* spans */
-	unsigned held;         /* ranges */
+	uint64_t since_ms;     /* no lock of it is older */
+	struct lock_span *held;
 	struct lock_waiter *waiters;
 };
 
@@ -27,13 +31,18 @@ struct lock_thread {
 struct lock_span {
 	struct tree_node node; /* of space->held or space->waiting */
 	struct tree_node own; /* of holder->ranges; or of those found blocked */
+	struct tree_node handle; /* of table->held or table->waiting */
 	struct atio_lock_space *space;
-	struct lock_holder *holder; /* NULL: waiting */
-	struct lock_thread *thread; /* NULL: not known */
+	struct lock_holder *holder;    /* NULL: waiting */
+	struct lock_thread *thread;    /* NULL: not known */
+	struct lock_span *prev, *next; /* of thread->held */
 	struct atio_lock_who who;
 	enum atio_lock_kind kind;
 	enum atio_lock_mode mode;
-	uint64_t id, since_ms;
+	unsigned count;  /* flock, held: how often */
+	uint64_t id;     /* for those outside */
+	uint64_t serial; /* order of arrival; never twice */
+	uint64_t since_ms;
 };
 
 /* Spans by mode and start. */
@@ -44,8 +53,7 @@ struct lock_set {
 
 /* An owner that holds something of a space. */
 struct lock_holder {
-	struct tree_node node; /* of space->holders: owner, kind */
-	struct tree_node all;  /* of table->holders: owner, serial number */
+	struct tree_node node; /* of space->holders: owner */
 	struct atio_lock_space *space;
 	struct tree_node *ranges; /* by start; they do not overlap */
 };
@@ -54,14 +62,14 @@ struct lock_holder {
  * fail. */
 struct lock_waiter {
 	struct lock_span want;
-	struct tree_node queue;          /* of space->queue: id */
+	struct tree_node queue;          /* of space->queue: serial number */
 	struct tree_node all;            /* of table->waiters: id */
-	struct tree_node due;            /* of table->deadlines: deadline, id */
+	struct tree_node due;            /* of table->deadlines: deadline */
 	struct lock_waiter *prev, *next; /* of thread->waiters */
 	struct lock_waiter *done_next;
 	struct lock_span *fresh, *half;
 	struct lock_holder *holder;
-	bool wait, queued;
+	bool wait, counted, queued;
 	bool overtakes;    /* does not wait for those before it */
 	uint64_t deadline; /* UINT64_MAX: none */
 	void (*done)(void *arg, int result);
@@ -94,6 +102,7 @@ struct lock_name {
 struct lock_path {
 	struct tree_node node; /* of table->paths: hash, serial number */
 	unsigned pins;
+	unsigned lent; /* calls of @released that read its name */
 	struct atio_lock_space space[2];
 	struct lock_name *name;
 };
@@ -101,10 +110,15 @@ struct lock_path {
 struct atio_lock_table {
 	pthread_mutex_t mutex;
 	struct atio_lock_options options;
-	struct tree_node *paths, *holders, *threads, *waiters, *deadlines;
-	uint64_t serial; /* of all ids */
+	struct tree_node *paths, *threads, *waiters, *deadlines;
+	struct tree_node *held, *waiting; /* spans: who.handle, serial number */
+	uint64_t serial;
 	uint64_t search;
 	struct atio_lock_counters count;
+
+	/* Not guarded by the mutex. */
+	atomic_uint_fast64_t ids;
+	atomic_uint_fast64_t busy; /* held and waiting, between two calls */
 };
 
 struct lock_work {
@@ -113,7 +127,7 @@ struct lock_work {
 	struct lock_waiter *done, **done_end;
 };
 
-/* ---- path.c: paths, threads, what is held ----------------------------- */
+/* ---- path.c: paths, sets of spans ------------------------------------- */
 
 struct lock_path *atio_lock_path_find(struct atio_lock_table *table,
 				      struct atio_lock_key key);
@@ -122,44 +136,58 @@ int atio_lock_path_get(struct atio_lock_table *table, struct atio_lock_key key,
 /* Freed if it is empty. */
 void atio_lock_path_unpin(struct atio_lock_table *table,
 			  struct lock_path *path);
+void atio_lock_path_free(struct atio_lock_table *table, struct lock_path *path);
 int atio_lock_path_rename(struct atio_lock_table *table, struct lock_path *path,
 			  struct atio_lock_key key);
-
-/* NULL for a thread that is not known. */
-int atio_lock_thread_get(struct atio_lock_table *table,
-			 const struct atio_lock_who *who,
-			 struct lock_thread **ret_thread);
-void atio_lock_thread_put(struct atio_lock_table *table,
-			  struct lock_thread *thread);
+struct atio_lock_space *atio_lock_space_of(struct lock_path *path,
+					   enum atio_lock_kind kind);
 
 void atio_lock_set_add(struct lock_set *set, struct lock_span *span);
 void atio_lock_set_del(struct lock_set *set, struct lock_span *span);
 /* The first that is in the way of @want and that @fn (NULL: any) takes. */
 struct lock_span *
-atio_lock_set_find(const struct atio_lock_table *table, struct lock_set *set,
-		   struct lock_span *want,
+atio_lock_set_find(const struct atio_lock_table *table,
+		   const struct lock_set *set, const struct lock_span *want,
 		   bool (*fn)(struct lock_span *span, void *arg), void *arg);
 
+/* ---- thread.c --------------------------------------------------------- */
+
+/* NULL for a thread that is not known. */
+int atio_lock_thread_get(struct atio_lock_table *table, pid_t tid,
+			 struct lock_thread **ret_thread);
+void atio_lock_thread_put(struct atio_lock_table *table,
+			  struct lock_thread *thread);
+/* The list of what its thread, if it is known, holds. */
+void atio_lock_thread_add(struct lock_span *range);
+void atio_lock_thread_del(struct lock_span *range);
+/* The thread of @w may be another one with the same number; then it gets a
+ * record of its own.  -ENOMEM. */
+int atio_lock_thread_check(struct atio_lock_table *table,
+			   struct lock_waiter *w);
+/* When thread @tid began; 0: not known. */
+uint64_t atio_lock_thread_began(struct atio_lock_table *table, pid_t tid);
+
+/* ---- hold.c: what is held --------------------------------------------- */
+
 struct lock_holder *atio_lock_holder_find(struct atio_lock_space *space,
-					  enum atio_lock_kind kind,
 					  uint64_t owner);
+/* The first range of @holder (which may be NULL); of a flock: the only one. */
+struct lock_span *atio_lock_first_range(const struct lock_holder *holder);
 /* Does the owner of @want hold some of what it wants? */
 bool atio_lock_converts(const struct lock_span *want);
 /* Put @w's range in the place of what its owner had there. */
 void atio_lock_hold(struct atio_lock_table *table, struct lock_work *work,
 		    struct lock_waiter *w);
-/* Take [start, end] from @holder, which may go with it.  *half is used, and set
- * to NULL, where one range becomes two. */
+/* Take @range from @holder, which may go with it.  *half is used, and set to
+ * NULL, where one range becomes two. */
 void atio_lock_cut(struct atio_lock_table *table, struct lock_work *work,
 		   struct lock_holder *holder, struct atio_lock_range range,
 		   struct lock_span **half);
 void atio_lock_cut_all(struct atio_lock_table *table, struct lock_work *work,
 		       struct lock_holder *holder);
-
-struct atio_lock_space *atio_lock_space_of(struct lock_path *path,
-					   enum atio_lock_kind kind);
-bool atio_lock_key_is_valid(struct atio_lock_key key);
-bool atio_lock_is_valid(const struct atio_lock_request *request);
+/* The holder may go with it. */
+void atio_lock_drop(struct atio_lock_table *table, struct lock_work *work,
+		    struct lock_span *range);
 
 /* ---- queue.c ---------------------------------------------------------- */
 
@@ -190,5 +218,18 @@ bool atio_lock_is_stuck(struct atio_lock_table *table, struct lock_waiter *w);
 /* Let out of the line whoever has to be, for @w not to be stuck. */
 void atio_lock_unstick(struct atio_lock_table *table, struct lock_work *work,
 		       struct lock_waiter *w);
+
+/* ---- request.c -------------------------------------------------------- */
+
+void atio_lock_enter(struct atio_lock_table *table, struct lock_work *work);
+/* Deal with @work, and let the mutex go. */
+void atio_lock_leave(struct atio_lock_table *table, struct lock_work *work);
+/* What was released is published. */
+void atio_lock_unbar(struct atio_lock_table *table, struct lock_work *work,
+		     struct atio_lock_space *space);
+bool atio_lock_key_is_valid(struct atio_lock_key key);
+/* But for the mode. */
+bool atio_lock_place_is_valid(const struct atio_lock_request *request);
+bool atio_lock_is_valid(const struct atio_lock_request *request);
 
 #endif

@@ -16,30 +16,40 @@ static void describe(const struct lock_span *span, uint64_t now,
 		.range = {span->node.key, span->node.end},
 		.who = span->who,
 		.age_ms = now - span->since_ms,
+		.count = span->count,
 		.waiting = !span->holder,
 	};
 }
 
 /* ---- F_GETLK --------------------------------------------------------- */
 
-static struct lock_thread *find_thread(struct atio_lock_table *table,
-				       const struct atio_lock_who *who)
-{
-	struct tree_node *node =
-		atio_tree_ge(table->threads, (uint64_t)who->tid, who->born);
+struct probe {
+	struct atio_lock_table *table;
+	pid_t tid;
+	bool asked;
+	uint64_t began;
+};
 
-	if (!node || node->key != (uint64_t)who->tid || node->id != who->born)
-		return NULL;
-	return CONTAINER_OF(node, struct lock_thread, node);
+/* As atio_lock_thread_check would sort it out. */
+static bool is_of_other_thread(struct lock_span *span, void *arg)
+{
+	struct probe *probe = arg;
+
+	if (!probe->tid || !span->thread ||
+	    span->thread->node.key != (uint64_t)probe->tid)
+		return true;
+	if (!probe->asked)
+		probe->began = atio_lock_thread_began(probe->table, probe->tid);
+	probe->asked = true;
+	return span->since_ms < probe->began;
 }
 
 int atio_lock_test(struct atio_lock_table *table,
 		   const struct atio_lock_request *request,
 		   struct atio_lock_info *ret_info)
 {
-	struct lock_span want = {.who = request->who,
-				 .kind = request->kind,
-				 .mode = request->mode};
+	struct lock_span want = {.who = request->who, .mode = request->mode};
+	struct probe probe = {.table = table, .tid = request->who.tid};
 	struct lock_span *found = NULL;
 	struct lock_path *path;
 
@@ -47,17 +57,18 @@ int atio_lock_test(struct atio_lock_table *table,
 		return -EINVAL;
 	want.node.key = request->range.start;
 	want.node.end = request->range.end;
-	if (want.kind == ATIO_LOCK_FLOCK) {
+	if (request->kind == ATIO_LOCK_FLOCK) {
 		want.node.key = 0;
 		want.node.end = ATIO_LOCK_END;
 	}
 	pthread_mutex_lock(&table->mutex);
 	path = atio_lock_path_find(table, request->key);
-	want.thread = find_thread(table, &want.who);
 	if (path)
 		found = atio_lock_set_find(
-			table, &atio_lock_space_of(path, want.kind)->held,
-			&want, NULL, NULL);
+			table, &atio_lock_space_of(path, request->kind)->held,
+			&want,
+			table->options.strict ? NULL : is_of_other_thread,
+			&probe);
 	if (found)
 		describe(found, table->options.now(table->options.ctx),
 			 ret_info);
@@ -89,9 +100,9 @@ static void show(struct tour *tour, const struct lock_span *span,
 
 static bool is_before(struct lock_span *span, void *arg)
 {
-	const uint64_t *id = arg;
+	const uint64_t *serial = arg;
 
-	return span->id < *id;
+	return span->serial < *serial;
 }
 
 static uint64_t first_in_way(struct atio_lock_table *table,
@@ -103,7 +114,7 @@ static uint64_t first_in_way(struct atio_lock_table *table,
 
 	if (!found && !w->overtakes)
 		found = atio_lock_set_find(table, &want->space->waiting, want,
-					   is_before, &want->id);
+					   is_before, &want->serial);
 	return found ? found->id : 0;
 }
 

@@ -8,6 +8,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+const uint64_t atio_lock_wait_bounds_ms[ATIO_LOCK_WAIT_BOUNDS] = {
+	1, 10, 100, 1000, 10000, 60000};
+
 void atio_lock_dirty(struct lock_work *work, struct atio_lock_space *space)
 {
 	if (space->dirty)
@@ -16,22 +19,6 @@ void atio_lock_dirty(struct lock_work *work, struct atio_lock_space *space)
 	space->path->pins++;
 	space->dirty_next = work->dirty;
 	work->dirty = space;
-}
-
-bool atio_lock_key_is_valid(struct atio_lock_key key)
-{
-	return key.size && key.size <= ATIO_LOCK_KEY_MAX;
-}
-
-bool atio_lock_is_valid(const struct atio_lock_request *request)
-{
-	if (!atio_lock_key_is_valid(request->key) ||
-	    request->kind > ATIO_LOCK_OFD ||
-	    request->mode > ATIO_LOCK_EXCLUSIVE)
-		return false;
-	return request->kind == ATIO_LOCK_FLOCK ||
-	       (request->range.start <= request->range.end &&
-		request->range.end <= ATIO_LOCK_END);
 }
 
 /* ---- making ---------------------------------------------------------- */
@@ -52,7 +39,9 @@ static void describe(struct lock_waiter *w,
 		want->node.key = 0;
 		want->node.end = ATIO_LOCK_END;
 	}
+	want->id = request->id;
 	w->wait = request->wait;
+	w->counted = request->counted;
 	w->done = request->done;
 	w->arg = request->arg;
 }
@@ -68,7 +57,9 @@ int atio_lock_waiter_new(struct atio_lock_table *table,
 	if (!w)
 		return -ENOMEM;
 	describe(w, request, space);
-	w->want.id = w->want.node.id = ++table->serial;
+	if (!w->want.id)
+		w->want.id = ++table->ids;
+	w->want.serial = ++table->serial;
 	w->want.since_ms = table->options.now(table->options.ctx);
 	w->deadline = UINT64_MAX;
 	if (timeout && timeout < UINT64_MAX - w->want.since_ms)
@@ -77,7 +68,7 @@ int atio_lock_waiter_new(struct atio_lock_table *table,
 	w->half = calloc(1, sizeof(*w->half));
 	w->holder = calloc(1, sizeof(*w->holder));
 	if (!w->fresh || !w->half || !w->holder ||
-	    atio_lock_thread_get(table, &w->want.who, &w->want.thread) < 0) {
+	    atio_lock_thread_get(table, w->want.who.tid, &w->want.thread) < 0) {
 		atio_lock_waiter_free(table, w);
 		return -ENOMEM;
 	}
@@ -99,14 +90,19 @@ void atio_lock_waiter_free(struct atio_lock_table *table, struct lock_waiter *w)
 void atio_lock_enqueue(struct atio_lock_table *table, struct lock_waiter *w)
 {
 	struct lock_thread *thread = w->want.thread;
+	struct lock_span *want = &w->want;
 
-	w->queue.key = w->all.key = w->due.id = w->want.id;
+	w->queue.key = w->all.id = w->due.id = want->serial;
+	want->node.id = want->handle.id = want->serial;
+	w->all.key = want->id;
 	w->due.key = w->deadline;
-	atio_tree_add(&w->want.space->queue, &w->queue);
+	want->handle.key = want->who.handle;
+	atio_tree_add(&want->space->queue, &w->queue);
 	atio_tree_add(&table->waiters, &w->all);
+	atio_tree_add(&table->waiting, &want->handle);
 	if (w->deadline != UINT64_MAX)
 		atio_tree_add(&table->deadlines, &w->due);
-	atio_lock_set_add(&w->want.space->waiting, &w->want);
+	atio_lock_set_add(&want->space->waiting, want);
 	if (thread) {
 		w->next = thread->waiters;
 		if (w->next)
@@ -121,6 +117,7 @@ static void dequeue(struct atio_lock_table *table, struct lock_waiter *w)
 {
 	atio_tree_del(&w->want.space->queue, &w->queue);
 	atio_tree_del(&table->waiters, &w->all);
+	atio_tree_del(&table->waiting, &w->want.handle);
 	if (w->deadline != UINT64_MAX)
 		atio_tree_del(&table->deadlines, &w->due);
 	atio_lock_set_del(&w->want.space->waiting, &w->want);
@@ -150,16 +147,25 @@ void atio_lock_end(struct atio_lock_table *table, struct lock_work *work,
 	work->done_end = &w->done_next;
 }
 
+static void count_wait(struct atio_lock_counters *count, uint64_t ms)
+{
+	size_t i = 0;
+
+	while (i < ATIO_LOCK_WAIT_BOUNDS && ms > atio_lock_wait_bounds_ms[i])
+		i++;
+	count->waits[i]++;
+	count->waited++;
+	count->waited_ms += ms;
+}
+
 void atio_lock_grant(struct atio_lock_table *table, struct lock_work *work,
 		     struct lock_waiter *w)
 {
-	uint64_t now = table->options.now(table->options.ctx);
-
 	table->count.grants++;
-	if (w->queued) {
-		table->count.waited++;
-		table->count.waited_ms += now - w->want.since_ms;
-	}
+	if (w->queued)
+		count_wait(&table->count,
+			   table->options.now(table->options.ctx) -
+				   w->want.since_ms);
 	atio_lock_hold(table, work, w);
 }
 
@@ -180,7 +186,7 @@ static void serve_one(struct atio_lock_table *table, struct lock_work *work,
 	} else {
 		want->own.key = want->node.key;
 		want->own.end = want->node.end;
-		want->own.id = want->id;
+		want->own.id = want->serial;
 		atio_lock_set_add(blocked, want);
 	}
 }
@@ -196,11 +202,11 @@ void atio_lock_serve(struct atio_lock_table *table, struct lock_work *work,
 	struct tree_node *node = atio_tree_first(space->queue);
 
 	while (node && !space->barred) {
-		uint64_t id = node->key;
+		uint64_t serial = node->key;
 
 		serve_one(table, work,
 			  CONTAINER_OF(node, struct lock_waiter, queue),
 			  &blocked);
-		node = atio_tree_ge(space->queue, id + 1, 0);
+		node = atio_tree_ge(space->queue, serial + 1, 0);
 	}
 }

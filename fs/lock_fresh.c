@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a lock has to do with versions: whoever gets one reads what is current
+ * (S22), and what was written under one is published when it is given up (S14).
+ *
+ * An open file cannot be pointed at another inode.  So it is the inode that
+ * changes: of a shadow that nobody has written to, or of an old version that no
+ * name leads to.  It is given the current content, and the kernel is told to
+ * ask for its attributes again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "entry.h"
+#include "guard.h"
+#include "locks.h"
+#include "log.h"
+#include "open.h"
+#include "proc.h"
+#include "publish.h"
+#include "session.h"
+
+/* After close(2) has told the daemon of it, the kernel sends RELEASE, if it was
+ * the last one, before close returns.  Later than this, it was not. */
+#define RELEASE_MS 100
+
+/* ---- refreshing ------------------------------------------------------ */
+
+/* The name where the current version is. */
+static struct node *current_at(const struct handle *h, const char **ret_name)
+{
+	struct node *dir = lock_alias_name(h, ret_name);
+
+	if (dir || h->alias)
+		return dir;
+	*ret_name = h->node->name;
+	return h->node->name ? h->node->parent : NULL;
+}
+
+static bool is_behind(const struct txn *txn)
+{
+	return txn->kind == TXN_UPDATE && txn->behind && txn->entry &&
+	       txn->fate == FATE_PUBLISH;
+}
+
+/* An old version, of which only who has it open knows. */
+static bool is_old(const struct handle *h)
+{
+	const char *name;
+
+	return !h->node->txn && !node_is_current(h->node) &&
+	       !wants_write(h->flags) && lock_alias_name(h, &name);
+}
+
+bool lock_is_stale(struct fs *fs, const struct handle *h)
+{
+	const struct node *node = h->node;
+	const char *name;
+	struct node *dir;
+
+	if (fs->redo.ino && key_equal(&fs->redo, &node->key))
+		return true;
+	if (fs->n_pending) {
+		dir = current_at(h, &name);
+		if (!dir || entry_pending(entry_find(fs, dir, name)))
+			return true;
+	}
+	if (node->txn)
+		return is_behind(node->txn);
+	return node->opened->detached || is_old(h);
+}
+
+/* Wait for what was closed before the lock was granted. */
+static void settle(struct fs *fs, const struct handle *h)
+{
+	const char *name;
+	struct node *dir;
+	bool waited;
+
+	do {
+		redo_wait(fs);
+		dir = current_at(h, &name);
+		waited = dir && entry_wait(fs, dir, name);
+		waited |= key_wait(fs, &h->node->key);
+	} while (waited);
+}
+
+static int open_current(struct fs *fs, struct node *dir, const char *name,
+			struct file_key *ret_key, struct stat *ret_st)
+{
+	int r, fd, dirfd = node_dirfd(fs, dir);
+
+	if (dirfd < 0)
+		return -ENOENT;
+	fd = openat(dirfd, name,
+		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = key_stat(fd, "", ret_key, ret_st);
+	if (!r && !S_ISREG(ret_st->st_mode))
+		r = -ENOENT;
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+/* Busy: the shadow begins anew, from what is current (drops). */
+static int begin_anew(struct fs *fs, struct txn *txn)
+{
+	struct atio_error err = ATIO_ERROR_INIT;
+	struct file_key key;
+	struct stat st;
+	int r, fd;
+
+	fd = open_current(fs, txn->entry->dir, txn->entry->name, &key, &st);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	txn->behind = txn->conflict = txn->rebased = false;
+	txn->prepared = false;
+	txn->base = key;
+	txn->base_ctime = st.st_ctim;
+	txn->base_nlink = st.st_nlink;
+	txn->shown_ino = st.st_ino;
+	txn->tail = st.st_size;
+	guard_close(txn->base_fd);
+	txn->base_fd = -1;
+	fs_unlock(fs);
+	r = atio_shadow_refresh(txn->shadow, fd, &err);
+	close(fd);
+	fs_lock(fs);
+	if (r < 0)
+		txn_fail(txn, FATE_FAILED, -r);
+	return txn_report(fs, txn, "lock", r, &err);
+}
+
+static int refresh_shadow(struct fs *fs, struct txn *txn)
+{
+	int r = 0;
+
+	if (!txn_busy_begin(fs, txn))
+		return 0;
+	while (!r && is_behind(txn) && !txn_dirty(txn))
+		r = begin_anew(fs, txn);
+	txn_busy_end(fs, txn);
+	return r;
+}
+
+/* The inode of @h, to be written; 0: it has a name somewhere, and stays. */
+static int open_old(struct fs *fs, const struct handle *h)
+{
+	const char *name;
+	struct stat st;
+	int r, fd;
+
+	r = node_at(fs, h->node, &fd, &name);
+	if (r < 0 || *name)
+		return r;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return st.st_nlink ? 0 : node_reopen(fd, O_RDWR);
+}
+
+static int rewrite(struct fs *fs, const struct handle *h, int from, int to)
+{
+	struct atio_error err = ATIO_ERROR_INIT;
+	char path[PATH_MAX];
+	int r;
+
+	h->node->opened->refreshing = true;
+	fs_unlock(fs);
+	r = atio_store_copy(fs->store, from, to, &err);
+	fs_lock(fs);
+	h->node->opened->refreshing = false;
+	pthread_cond_broadcast(&fs->settled);
+	if (r < 0) {
+		(void)lock_path(fs, h, path, sizeof(path));
+		log_failure("lock", path, -r, 0, err.text);
+	}
+	return r;
+}
+
+static int refresh_old(struct fs *fs, const struct handle *h)
+{
+	struct opened *o = h->node->opened;
+	struct file_key key;
+	const char *name;
+	struct node *dir;
+	struct stat st;
+	int r, from, to;
+
+	while (o->refreshing)
+		fs_wait(fs);
+	dir = lock_alias_name(h, &name);
+	from = dir ? open_current(fs, dir, name, &key, &st) : -ENOENT;
+	if (from < 0)
+		return from == -ENOENT ? 0 : from;
+	if (key_equal(&key, &h->node->key) ||
+	    (key_equal(&key, &o->content) &&
+	     !memcmp(&st.st_ctim, &o->content_ctime, sizeof(st.st_ctim)))) {
+		close(from);
+		return 0;
+	}
+	to = open_old(fs, h);
+	r = to > 0 ? rewrite(fs, h, from, to) : to;
+	if (to > 0 && !r) {
+		o->content = key;
+		o->content_ctime = st.st_ctim;
+	}
+	if (to > 0)
+		close(to);
+	close(from);
+	return r;
+}
+
+/* A reader was given a copy of its own, when the inode was rewritten. */
+static int reattach(struct fs *fs, struct node *node)
+{
+	struct file_key key;
+	struct stat st;
+	int r = 0, fd;
+
+	if (!node->parent || !node->name)
+		return 0;
+	fd = open_current(fs, node->parent, node->name, &key, &st);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	if (key_equal(&key, &node->key))
+		r = opened_attach(node->opened, fd);
+	close(fd);
+	return r;
+}
+
+int lock_refresh(struct fs *fs, struct handle *h)
+{
+	int r = 0;
+
+	session_may_block(fs);
+	settle(fs, h);
+	if (!lock_is_stale(fs, h))
+		return 0;
+	if (h->node->txn)
+		r = refresh_shadow(fs, h->node->txn);
+	else if (h->node->opened->detached)
+		r = reattach(fs, h->node);
+	else
+		r = refresh_old(fs, h);
+	/* Attributes only: that waits for nothing. */
+	fs_unlock(fs);
+	(void)fuse_lowlevel_notify_inval_inode(fs->se, node_ino(fs, h->node),
+					       -1, 0);
+	fs_lock(fs);
+	return r;
+}
+
+/* ---- publishing ------------------------------------------------------ */
+
+static struct txn *update_of_key(struct fs *fs, struct atio_lock_key key)
+{
+	struct file_key inode;
+	const char *name;
+	struct node *dir;
+
+	if (lock_key_inode(key, &inode))
+		return update_of_inode(fs, &inode);
+	dir = lock_key_name(key, &name);
+	return dir ? entry_update(entry_find(fs, dir, name)) : NULL;
+}
+
+/* Somebody who writes to it is being killed: what becomes of it is decided at
+ * its end (S19). */
+static bool is_dying(struct fs *fs, const struct txn *txn)
+{
+	for (const struct handle *h = txn->handles; h; h = h->next)
+		if (!fs->opts->kill_commits &&
+		    (h->killed || proc_killed_by(h->tgid) > 0))
+			return true;
+	return false;
+}
+
+static void publish_update(struct fs *fs, struct atio_lock_key key)
+{
+	struct txn *txn = update_of_key(fs, key);
+
+	/* A failure is in the log, and what close(2) will return. */
+	if (txn && txn->ready && txn_dirty(txn) && !is_dying(fs, txn))
+		(void)txn_publish(fs, txn, false);
+}
+
+static bool is_closing(const struct txn *txn)
+{
+	const struct handle *h = txn->handles;
+
+	while (h && h->closing)
+		h = h->next;
+	return txn->handles && !h && !txn->pins && txn->entry &&
+	       txn->fate == FATE_PUBLISH && txn_dirty(txn);
+}
+
+/* A transaction on the path, every writer of which has just closed it, so that
+ * it is about to be committed. */
+static struct txn *find_closing(struct fs *fs, struct atio_lock_key key)
+{
+	const char *name = NULL;
+	struct node *dir = lock_key_name(key, &name);
+	struct entry *entry = dir ? entry_find(fs, dir, name) : NULL;
+	struct txn *txn = entry ? entry->txns : NULL;
+
+	while (txn && !is_closing(txn))
+		txn = txn->next;
+	return txn;
+}
+
+static struct timespec release_deadline(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_nsec += RELEASE_MS * 1000000l;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	return t;
+}
+
+struct after_close {
+	struct atio_lock_space *space;
+	struct lock_key key;
+};
+
+/* (free) */
+static void publish_after_close(struct fs *fs, void *arg)
+{
+	const struct timespec until = release_deadline();
+	struct after_close *job = arg;
+	struct txn *txn;
+	int r = 0;
+
+	fs_lock(fs);
+	fs->n_release_waits++;
+	while (!r && find_closing(fs, lock_key_lent(&job->key)))
+		r = pthread_cond_timedwait(&fs->settled, &fs->lock, &until);
+	fs->n_release_waits--;
+	/* Others have it open, too. */
+	while ((txn = find_closing(fs, lock_key_lent(&job->key))))
+		txn->handles->closing = false;
+	publish_update(fs, lock_key_lent(&job->key));
+	fs_unlock(fs);
+	atio_lock_resume(fs->locks, job->space);
+	free(job);
+}
+
+/* Whether the rest is left to a job: the thread that closes has to be answered
+ * before its file can be released. */
+static bool wait_for_close(struct fs *fs, struct atio_lock_key key,
+			   struct atio_lock_space *space)
+{
+	struct after_close *job;
+
+	if (!find_closing(fs, key))
+		return false;
+	job = malloc(sizeof(*job));
+	if (!job)
+		return false;
+	job->space = space;
+	job->key.size = key.size;
+	memcpy(job->key.bytes, key.bytes, key.size);
+	if (!session_work(fs, publish_after_close, job))
+		return true;
+	free(job);
+	return false;
+}
+
+int lock_released(void *ctx, struct atio_lock_key key,
+		  struct atio_lock_space *space)
+{
+	struct fs *fs = ctx;
+	bool later;
+
+	fs_lock(fs);
+	later = fs->n_txns && wait_for_close(fs, key, space);
+	if (!later && fs->n_txns)
+		publish_update(fs, key);
+	fs_unlock(fs);
+	return later;
+}

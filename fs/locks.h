@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * locks.h - locks belong to a path (S21): which path an open file locks, and
+ * how locks follow files.
+ *
+ * The table of lib/lock has the locks.  Its keys are made here:
+ *   a name        directory and name: of a file with one name
+ *   an inode      of a file with several names, which share its locks, as
+ *                 anywhere; or without any yet
+ *   a file that is gone: a serial number
+ * An open file's key follows from its node.  Once the name that it was opened
+ * by leads to another file, the node says nothing of it any more: before that
+ * the open file gets an alias, which keeps the key.
+ *
+ * So who has an old version open, or what was renamed over, locks the same as
+ * who opens the new one; and a file that is unlinked takes its locks along.
+ *
+ * Called with fs->lock held, but for what is marked (free): that wants it not
+ * held, as the table may call back.
+ */
+#ifndef FS_LOCKS_H
+#define FS_LOCKS_H
+
+#include "lock/table.h"
+#include "txn.h"
+
+/* A kind, a number, the address of a directory's node, and a name. */
+#define LOCK_KEY_MAX (1 + 8 + sizeof(void *) + NAME_MAX + 1)
+
+struct lock_key {
+	size_t size;
+	unsigned char bytes[LOCK_KEY_MAX];
+};
+
+static inline struct atio_lock_key lock_key_lent(const struct lock_key *key)
+{
+	return (struct atio_lock_key){key->bytes, key->size};
+}
+
+int locks_init(struct fs *fs);
+/* Whoever waits is told EINTR (free). */
+void locks_done(struct fs *fs);
+
+/* ---- lock_path.c: which path ------------------------------------------ */
+
+void lock_key_of(const struct handle *h, struct lock_key *ret_key);
+bool lock_key_equal(const struct lock_key *a, const struct lock_key *b);
+
+/* The directory and name in a key of the table; NULL: it is none of a name.
+ * The directory lives as long as somebody holds or wants such a lock. */
+struct node *lock_key_name(struct atio_lock_key key, const char **ret_name);
+/* The inode in a key.  False: it is none of an inode. */
+bool lock_key_inode(struct atio_lock_key key, struct file_key *ret_inode);
+
+/* The name whose lock @h takes, where its node is not found there any more;
+ * NULL: not so. */
+struct node *lock_alias_name(const struct handle *h, const char **ret_name);
+void lock_alias_free(struct fs *fs, struct handle *h);
+
+/* The path that @h locks, from the mount's root; "" where it has none.  True:
+ * the file is gone. */
+bool lock_path(struct fs *fs, const struct handle *h, char *buf, size_t size);
+
+/* The name of @node is about to lead elsewhere: to a new version, or to what is
+ * renamed over it.  Who has it open goes on to lock the name. */
+void locks_stay(struct fs *fs, struct node *node);
+/* The same for all that has @name in @dir open: @node (NULL: not known), and
+ * shadows. */
+void locks_stay_at(struct fs *fs, struct node *node, struct node *dir,
+		   const char *name);
+/* What is open as @name in @dir is about to be renamed. */
+void locks_follow(struct fs *fs, struct node *node, struct node *dir,
+		  const char *name, struct node *newdir, const char *newname);
+/* ... is about to be unlinked. */
+void locks_leave(struct fs *fs, struct node *node, struct node *dir,
+		 const char *name);
+/* The regular file of inode @key, found as @name in @dir, has @nlink names. */
+void locks_count_names(struct fs *fs, const struct file_key *key, nlink_t nlink,
+		       struct node *dir, const char *name);
+/* The nameless @node gets its first name. */
+void locks_first_name(struct fs *fs, struct node *node, struct node *dir,
+		      const char *name);
+
+/* ---- lock_fresh.c: publishing and refreshing --------------------------- */
+
+/* Whether what @h reads is not the version that is current at this moment, or
+ * that cannot be told without waiting. */
+bool lock_is_stale(struct fs *fs, const struct handle *h);
+/* Make it that (S22).  0, or -errno, after a line in the log (drops). */
+int lock_refresh(struct fs *fs, struct handle *h);
+
+/* An exclusive lock was given up: publish the update that was written under it
+ * (S14); as atio_lock_options.released (free). */
+int lock_released(void *ctx, struct atio_lock_key key,
+		  struct atio_lock_space *space);
+
+/* ---- ops_lock.c: requests ---------------------------------------------- */
+
+/* Whether the daemon has to hear of each close of the new reader @h. */
+bool locks_need_flush(struct fs *fs, const struct handle *h);
+/* What goes with a close(2) of @h by lock owner @owner, and with the last one
+ * (free). */
+void locks_flush(struct fs *fs, struct handle *h, uint64_t owner);
+void locks_release(struct fs *fs, struct handle *h);
+/* In how many milliseconds the keeper is to call locks_expire; UINT_MAX: not.*/
+unsigned locks_next_ms(struct fs *fs);
+void locks_expire(struct fs *fs); /* (free) */
+
+/* False: @cmd is none of a lock; nothing was done (free). */
+bool lock_ioctl(fuse_req_t req, struct node *node, unsigned cmd,
+		const struct fuse_file_info *fi, const void *in,
+		size_t in_size);
+
+#endif

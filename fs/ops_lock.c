@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Requests for locks: flock(2), fcntl(2), and the ioctls of <atomicio/ioctl.h>.
+ *
+ * A request that has to wait is parked in the table, with all that its answer
+ * needs; it costs no thread.  It is over when the table calls done(): granted,
+ * cancelled by FUSE_INTERRUPT, or out of time.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+
+#include <atomicio/ioctl.h>
+
+#include "entry.h"
+#include "guard.h"
+#include "locks.h"
+#include "log.h"
+#include "ops.h"
+#include "proc.h"
+#include "session.h"
+
+#define MAX_OWNERS 16 /* processes that one close takes locks from */
+
+/* A request for a lock, until it is answered. */
+struct call {
+	struct fs *fs;
+	fuse_req_t req;
+	struct handle *h; /* stays: the kernel holds the file */
+	struct lock_key key;
+	struct atio_lock_request want;
+	struct atio_ioc_lock arg; /* of an ioctl */
+	bool is_ioctl;
+};
+
+/* ---- the table ------------------------------------------------------- */
+
+/* Of the clock that says when threads began. */
+static uint64_t now_ms(void *ctx)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static uint64_t started_ms(void *ctx, pid_t tid)
+{
+	return proc_started_ms(tid);
+}
+
+int locks_init(struct fs *fs)
+{
+	const struct atio_lock_options options = {
+		.version = ATIO_LOCK_OPTIONS_VERSION,
+		.strict = fs->opts->locks_strict,
+		.now = now_ms,
+		.started = started_ms,
+		.released = lock_released,
+		.ctx = fs,
+	};
+
+	return atio_lock_table_new(&options, &fs->locks);
+}
+
+void locks_done(struct fs *fs)
+{
+	struct atio_lock_table *table = fs->locks;
+
+	fs->locks = NULL;
+	atio_lock_table_free(table);
+}
+
+unsigned locks_next_ms(struct fs *fs)
+{
+	uint64_t deadline = atio_lock_next_deadline(fs->locks);
+	uint64_t now = now_ms(NULL);
+
+	if (deadline == UINT64_MAX)
+		return UINT_MAX;
+	if (deadline <= now)
+		return 0;
+	return deadline - now < UINT_MAX ? (unsigned)(deadline - now)
+					 : UINT_MAX;
+}
+
+void locks_expire(struct fs *fs)
+{
+	atio_lock_expire(fs->locks, now_ms(NULL));
+}
+
+/* ---- a request's life ------------------------------------------------ */
+
+static void answer(struct call *call, int r)
+{
+	if (r < 0 || !call->is_ioctl) {
+		reply_err(call->req, r);
+	} else {
+		call->arg.count = atio_lock_depth(
+			call->fs->locks, call->want.key, call->want.who.owner);
+		fuse_reply_ioctl(call->req, 0, &call->arg, sizeof(call->arg));
+	}
+	free(call);
+}
+
+/* With fs->lock: the lock was granted, and there is nothing more to do. */
+static bool is_complete(const struct call *call)
+{
+	struct lock_key now;
+
+	lock_key_of(call->h, &now);
+	return lock_key_equal(&now, &call->key) &&
+	       !lock_is_stale(call->fs, call->h);
+}
+
+static void start(struct call *call);
+
+/* Granted: bring about that the open file reads what is current. */
+static void complete(struct call *call)
+{
+	struct fs *fs = call->fs;
+	struct lock_key now;
+	int r;
+
+	fs_lock(fs);
+	r = lock_refresh(fs, call->h);
+	lock_key_of(call->h, &now);
+	fs_unlock(fs);
+	if (r == 0 && lock_key_equal(&now, &call->key)) {
+		answer(call, 0);
+		return;
+	}
+	(void)atio_lock_put(fs->locks, &call->want);
+	if (r < 0)
+		answer(call, r);
+	else /* the file was moved just before: it has other locks now */
+		start(call);
+}
+
+static void complete_job(struct fs *fs, void *arg)
+{
+	complete(arg);
+}
+
+/* On whatever thread brought it about, which has more to do. */
+static void done(void *arg, int result)
+{
+	struct call *call = arg;
+	struct fs *fs = call->fs;
+	bool is_over = result < 0;
+
+	if (!is_over) {
+		fs_lock(fs);
+		is_over = is_complete(call);
+		fs_unlock(fs);
+	}
+	if (is_over)
+		answer(call, result);
+	else if (session_work(fs, complete_job, call) < 0)
+		complete(call);
+}
+
+/* The request may be over already, so nothing of it is touched here. */
+static void on_interrupt(fuse_req_t req, void *data)
+{
+	(void)atio_lock_cancel(req_fs(req)->locks, (uintptr_t)data);
+}
+
+static void start(struct call *call)
+{
+	const bool has_limit = call->want.timeout_ms && call->want.wait;
+	struct fs *fs = call->fs;
+	bool is_over;
+	int r;
+
+	fs_lock(fs);
+	call->h->locks = true;
+	lock_key_of(call->h, &call->key);
+	fs_unlock(fs);
+	call->want.key = lock_key_lent(&call->key);
+	r = atio_lock_get(fs->locks, &call->want);
+	if (r == ATIO_LOCK_QUEUED) {
+		fs_lock(fs);
+		if (has_limit)
+			guard_wake();
+		fs_unlock(fs);
+		return;
+	}
+	if (r == 0) {
+		fs_lock(fs);
+		is_over = is_complete(call);
+		fs_unlock(fs);
+		if (!is_over) {
+			complete(call);
+			return;
+		}
+	}
+	answer(call, r);
+}
+
+static struct call *call_new(fuse_req_t req, const struct fuse_file_info *fi,
+			     enum atio_lock_kind kind, bool exclusive)
+{
+	struct fs *fs = req_fs(req);
+	struct call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		return NULL;
+	call->fs = fs;
+	call->req = req;
+	call->h = fi_handle(fi);
+	call->want = (struct atio_lock_request){
+		.kind = kind,
+		.mode = exclusive ? ATIO_LOCK_EXCLUSIVE : ATIO_LOCK_SHARED,
+		.range = {0, ATIO_LOCK_END},
+		.who = {.owner = (uintptr_t)call->h,
+			.handle = (uintptr_t)call->h,
+			.tid = fuse_req_ctx(req)->pid},
+		.timeout_ms = fs->opts->lock_timeout_ms,
+		.done = done,
+		.arg = call,
+	};
+	return call;
+}
+
+/* The next request is read when this one is parked: an interrupt of it comes
+ * after that. */
+static void submit(struct call *call)
+{
+	if (call->want.wait && fuse_req_interrupted(call->req)) {
+		answer(call, -EINTR);
+		return;
+	}
+	if (call->want.wait) {
+		call->want.id = atio_lock_new_id(call->fs->locks);
+		fuse_req_interrupt_func(call->req, on_interrupt,
+					(void *)(uintptr_t)call->want.id);
+	}
+	start(call);
+}
+
+/* Undo, explicitly. */
+static void unlock(fuse_req_t req, struct handle *h,
+		   struct atio_lock_request *want)
+{
+	struct fs *fs = req_fs(req);
+	struct lock_key key;
+
+	fs_lock(fs);
+	lock_key_of(h, &key);
+	fs_unlock(fs);
+	want->key = lock_key_lent(&key);
+	reply_err(req, atio_lock_put(fs->locks, want));
+}
+
+/* ---- flock(2) -------------------------------------------------------- */
+
+void op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int op)
+{
+	struct fs *fs = req_fs(req);
+	struct call *call;
+
+	if (ino_node(fs, ino)->is_ctl) {
+		reply_err(req, -EOPNOTSUPP);
+		return;
+	}
+	call = call_new(req, fi, ATIO_LOCK_FLOCK, op & LOCK_EX);
+	if (!call) {
+		reply_err(req, -ENOMEM);
+		return;
+	}
+	if (op & LOCK_UN) {
+		unlock(req, call->h, &call->want);
+		free(call);
+		return;
+	}
+	call->want.wait = !(op & LOCK_NB);
+	call->want.who.tgid = proc_tgid(call->want.who.tid);
+	submit(call);
+}
+
+/* ---- fcntl(2) -------------------------------------------------------- */
+
+static struct atio_lock_range range_of(const struct flock *lock)
+{
+	struct atio_lock_range range = {(uint64_t)lock->l_start, ATIO_LOCK_END};
+
+	if (lock->l_len)
+		range.end = range.start + (uint64_t)lock->l_len - 1;
+	return range;
+}
+
+/* The kernel does not say whether a lock is a process's or the open file's. The
+ * thread that asks waits for us, so that its system call can be looked at. */
+static enum atio_lock_kind kind_of(struct handle *h, uint64_t owner, pid_t tid,
+				   pid_t tgid)
+{
+	if (h->range_owner != owner) {
+		h->ofd = proc_wants_ofd(tid);
+		h->range_owner = owner;
+		h->range_tgid = tgid;
+	}
+	return h->ofd ? ATIO_LOCK_OFD : ATIO_LOCK_POSIX;
+}
+
+void op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+	      struct flock *lock, int sleep)
+{
+	struct fs *fs = req_fs(req);
+	struct call *call;
+
+	if (ino_node(fs, ino)->is_ctl) {
+		reply_err(req, -EOPNOTSUPP);
+		return;
+	}
+	call = call_new(req, fi, ATIO_LOCK_POSIX, lock->l_type == F_WRLCK);
+	if (!call) {
+		reply_err(req, -ENOMEM);
+		return;
+	}
+	call->want.range = range_of(lock);
+	call->want.who.owner = fi->lock_owner;
+	if (lock->l_type == F_UNLCK) {
+		unlock(req, call->h, &call->want);
+		free(call);
+		return;
+	}
+	call->want.wait = sleep;
+	call->want.who.tgid = lock->l_pid;
+	fs_lock(fs);
+	call->want.kind = kind_of(call->h, fi->lock_owner, call->want.who.tid,
+				  lock->l_pid);
+	fs_unlock(fs);
+	submit(call);
+}
+
+void op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+	      struct flock *lock)
+{
+	struct fs *fs = req_fs(req);
+	struct atio_lock_request want = {
+		.kind = ATIO_LOCK_POSIX,
+		.mode = lock->l_type == F_WRLCK ? ATIO_LOCK_EXCLUSIVE
+						: ATIO_LOCK_SHARED,
+		.range = range_of(lock),
+		.who = {.owner = fi->lock_owner, .tid = fuse_req_ctx(req)->pid},
+	};
+	struct atio_lock_info info;
+	struct lock_key key;
+	int r;
+
+	if (ino_node(fs, ino)->is_ctl) {
+		reply_err(req, -EOPNOTSUPP);
+		return;
+	}
+	fs_lock(fs);
+	lock_key_of(fi_handle(fi), &key);
+	fs_unlock(fs);
+	want.key = lock_key_lent(&key);
+	r = atio_lock_test(fs->locks, &want, &info);
+	if (r < 0) {
+		reply_err(req, r);
+		return;
+	}
+	lock->l_type = F_UNLCK;
+	if (r > 0) {
+		lock->l_type =
+			info.mode == ATIO_LOCK_EXCLUSIVE ? F_WRLCK : F_RDLCK;
+		lock->l_start = (off_t)info.range.start;
+		lock->l_len = info.range.end == ATIO_LOCK_END
+				      ? 0
+				      : (off_t)(info.range.end -
+						info.range.start + 1);
+		lock->l_pid = info.who.tgid;
+	}
+	fuse_reply_lock(req, lock);
+}
+
+/* ---- closing --------------------------------------------------------- */
+
+void locks_flush(struct fs *fs, struct handle *h, uint64_t owner)
+{
+	struct lock_key key;
+
+	if (!atio_lock_any(fs->locks))
+		return;
+	fs_lock(fs);
+	lock_key_of(h, &key);
+	fs_unlock(fs);
+	atio_lock_drop_owner(fs->locks, lock_key_lent(&key), owner);
+}
+
+bool locks_need_flush(struct fs *fs, const struct handle *h)
+{
+	const struct node *node = h->node;
+	struct atio_lock_request any = {
+		.kind = ATIO_LOCK_POSIX,
+		.mode = ATIO_LOCK_EXCLUSIVE,
+		.range = {0, ATIO_LOCK_END},
+	};
+	struct atio_lock_info info;
+	struct lock_key key;
+
+	if (node->opened->handles > 1 || node->txn ||
+	    (node->name && entry_find(fs, node->parent, node->name)))
+		return true;
+	if (!atio_lock_any(fs->locks))
+		return false;
+	lock_key_of(h, &key);
+	any.key = lock_key_lent(&key);
+	return atio_lock_test(fs->locks, &any, &info) > 0;
+}
+
+static unsigned note_owners(const struct node *node, const struct handle *gone,
+			    uint64_t *owners, unsigned n)
+{
+	if (!node || !node->opened)
+		return n;
+	ring_each(link, &node->opened->users)
+	{
+		struct handle *h = ring_item(link, struct handle, same);
+
+		if (n < MAX_OWNERS && h->range_owner && !h->ofd &&
+		    (h->tid == gone->tid || h->range_tgid == gone->tid))
+			owners[n++] = h->range_owner;
+	}
+	return n;
+}
+
+/* A close of any descriptor of a file takes a process's locks of it (fcntl(2)),
+ * and this one the kernel did not tell of when it came: those that its opener
+ * has through others. */
+static void drop_of_opener(struct fs *fs, const struct handle *h)
+{
+	uint64_t owners[MAX_OWNERS];
+	struct entry *entry;
+	struct lock_key key;
+	unsigned n;
+
+	fs_lock(fs);
+	lock_key_of(h, &key);
+	n = note_owners(h->node, h, owners, 0);
+	entry = h->node->name ? entry_find(fs, h->node->parent, h->node->name)
+			      : NULL;
+	for (struct txn *txn = entry ? entry->txns : NULL; txn; txn = txn->next)
+		if (txn->node != h->node)
+			n = note_owners(txn->node, h, owners, n);
+	fs_unlock(fs);
+	while (n)
+		atio_lock_drop_owner(fs->locks, lock_key_lent(&key),
+				     owners[--n]);
+}
+
+void locks_release(struct fs *fs, struct handle *h)
+{
+	if (h->locks)
+		atio_lock_drop_handle(fs->locks, (uintptr_t)h);
+	if (h->no_flush && atio_lock_any(fs->locks))
+		drop_of_opener(fs, h);
+}
+
+/* ---- ioctls ---------------------------------------------------------- */
+
+static void ioctl_lock(fuse_req_t req, const struct fuse_file_info *fi,
+		       const struct atio_ioc_lock *arg)
+{
+	struct call *call;
+
+	if ((arg->mode != ATIO_IOC_SHARED && arg->mode != ATIO_IOC_EXCLUSIVE) ||
+	    (arg->flags & ~ATIO_IOC_NOWAIT) || arg->reserved) {
+		reply_err(req, -EINVAL);
+		return;
+	}
+	call = call_new(req, fi, ATIO_LOCK_FLOCK,
+			arg->mode == ATIO_IOC_EXCLUSIVE);
+	if (!call) {
+		reply_err(req, -ENOMEM);
+		return;
+	}
+	call->is_ioctl = true;
+	call->arg = *arg;
+	call->want.counted = true;
+	call->want.wait = !(arg->flags & ATIO_IOC_NOWAIT);
+	call->want.who.tgid = proc_tgid(call->want.who.tid);
+	if (arg->timeout_ms)
+		call->want.timeout_ms = arg->timeout_ms;
+	submit(call);
+}
+
+static void ioctl_unlock(fuse_req_t req, struct handle *h)
+{
+	struct fs *fs = req_fs(req);
+	struct atio_lock_request want = {
+		.kind = ATIO_LOCK_FLOCK,
+		.counted = true,
+		.who = {.owner = (uintptr_t)h},
+	};
+	struct lock_key key;
+	uint32_t count;
+	int r;
+
+	fs_lock(fs);
+	lock_key_of(h, &key);
+	fs_unlock(fs);
+	want.key = lock_key_lent(&key);
+	r = atio_lock_put(fs->locks, &want);
+	count = r < 0 ? 0 : (uint32_t)r;
+	if (r < 0)
+		reply_err(req, r);
+	else
+		fuse_reply_ioctl(req, 0, &count, sizeof(count));
+}
+
+struct wanted {
+	struct fs *fs;
+	uint64_t id;
+	char text[PATH_MAX + 128];
+};
+
+static void describe(void *arg, const struct atio_lock_info *info)
+{
+	const struct handle *h = (void *)(uintptr_t)info->who.handle;
+	struct wanted *wanted = arg;
+	char path[PATH_MAX];
+
+	if (info->id != wanted->id)
+		return;
+	(void)lock_path(wanted->fs, h, path, sizeof(path));
+	snprintf(wanted->text, sizeof(wanted->text), "'%s' of process %d (%s)",
+		 path, (int)info->who.tgid, info->waiting ? "waiting" : "held");
+}
+
+static void ioctl_break(fuse_req_t req, uint64_t id)
+{
+	struct fs *fs = req_fs(req);
+	struct wanted wanted = {fs, id, ""};
+	int r;
+
+	if (fuse_req_ctx(req)->uid != 0) {
+		reply_err(req, -EPERM);
+		return;
+	}
+	fs_lock(fs);
+	atio_lock_each(fs->locks, describe, &wanted);
+	fs_unlock(fs);
+	r = atio_lock_break(fs->locks, id);
+	if (r == 0)
+		log_warn("lock %llu of %s was broken by root, pid %d",
+			 (unsigned long long)id, wanted.text,
+			 (int)fuse_req_ctx(req)->pid);
+	if (r < 0)
+		reply_err(req, r);
+	else
+		fuse_reply_ioctl(req, 0, NULL, 0);
+}
+
+bool lock_ioctl(fuse_req_t req, struct node *node, unsigned cmd,
+		const struct fuse_file_info *fi, const void *in, size_t in_size)
+{
+	struct atio_ioc_lock arg;
+	uint64_t id;
+
+	if (cmd == ATIO_IOC_LOCK && node->type == S_IFREG &&
+	    in_size >= sizeof(arg)) {
+		memcpy(&arg, in, sizeof(arg));
+		ioctl_lock(req, fi, &arg);
+	} else if (cmd == ATIO_IOC_UNLOCK && node->type == S_IFREG) {
+		ioctl_unlock(req, fi_handle(fi));
+	} else if (cmd == ATIO_IOC_BREAK_LOCK && node->type == S_IFDIR &&
+		   in_size >= sizeof(id)) {
+		memcpy(&id, in, sizeof(id));
+		ioctl_break(req, id);
+	} else {
+		return false;
+	}
+	return true;
+}
