@@ -64,6 +64,7 @@ static void test_defaults(void)
 	CHECK(!opts.policy && !opts.fuse_opts);
 	CHECK_INT(opts.passthrough, PASSTHROUGH_AUTO);
 	CHECK(opts.entry_timeout_s == 1);
+	CHECK(!opts.locks_strict && !opts.lock_timeout_ms);
 	CHECK_INT(opts.quarantine_max_bytes, 0); /* the store decides */
 	CHECK_INT(opts.quarantine_max_age_s, 30 * 86400);
 	CHECK(!opts.read_only);
@@ -96,6 +97,11 @@ static void test_own_options(void)
 	FIELD("entry_timeout=0", entry_timeout_s, 0);
 	FIELD("entry_timeout=0.25", entry_timeout_s, 0.25);
 	FIELD("entry_timeout=1000000", entry_timeout_s, 1e6);
+	FIELD("locks=strict", locks_strict, true);
+	FIELD("locks=strict,locks=recursive", locks_strict, false);
+	FIELD("lock_timeout=0", lock_timeout_ms, 0);
+	FIELD("lock_timeout=1.5", lock_timeout_ms, 1500);
+	FIELD("lock_timeout=0.0001", lock_timeout_ms, 1);
 	FIELD("quarantine_size=1", quarantine_max_bytes, 1);
 	FIELD("quarantine_size=3K", quarantine_max_bytes, 3 << 10);
 	FIELD("quarantine_size=3M", quarantine_max_bytes, 3 << 20);
@@ -234,6 +240,11 @@ static void test_bad_numbers(void)
 		"entry_timeout=1.2.3",
 		"entry_timeout=.",
 		"entry_timeout=+1",
+		"lock_timeout=",
+		"lock_timeout=-1",
+		"lock_timeout=1e3",
+		"locks=",
+		"locks=off",
 		"quarantine_size=",
 		"quarantine_size=0",
 		"quarantine_size=0G",

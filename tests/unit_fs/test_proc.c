@@ -474,6 +474,93 @@ static void test_without_pidfd(void)
 	reap(&c);
 }
 
+/* ---- locks ------------------------------------------------------------ */
+
+static int locked_fd; /* its first byte is locked by the parent */
+static int lock_command;
+
+static void body_lock(int ready, int go)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_len = 1};
+	char path[32];
+	int fd;
+
+	/* An open file of its own, or the lock would be its. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", locked_fd);
+	fd = open(path, O_RDWR);
+	say_ready(ready, my_tid());
+	(void)fcntl(fd, lock_command, &lock);
+}
+
+/* Whether it says of a child that waits in fcntl(@command) that it is an OFD
+ * lock that it waits for. */
+static bool seen_as_ofd(int command)
+{
+	const struct timespec tick = {0, 1000000};
+	bool waits = false, ofd;
+	char text[64], path[64];
+	struct child c;
+	pid_t tid;
+	int fd;
+
+	lock_command = command;
+	c = start(body_lock, &tid);
+	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)tid);
+	for (int i = 0; i < 5000 && !waits; i++) {
+		ssize_t n;
+
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		NEED(fd >= 0);
+		n = read(fd, text, sizeof(text) - 1);
+		close(fd);
+		text[n > 0 ? n : 0] = 0;
+		waits = strtol(text, NULL, 10) == SYS_fcntl && n > 0 &&
+			text[0] != 'r';
+		if (!waits)
+			nanosleep(&tick, NULL);
+	}
+	CHECK(waits);
+	ofd = proc_wants_ofd(tid);
+	kill(c.pid, SIGKILL);
+	let_go(&c);
+	reap(&c);
+	return ofd;
+}
+
+static void test_wants_ofd(void)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_len = 1};
+
+	locked_fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	NEED(locked_fd >= 0);
+	NEED(fcntl(locked_fd, F_OFD_SETLK, &lock) == 0);
+	CHECK(seen_as_ofd(F_OFD_SETLKW));
+	CHECK(!seen_as_ofd(F_SETLKW));
+	CHECK(!proc_wants_ofd(0));
+	CHECK(!proc_wants_ofd(my_tid()));
+	close(locked_fd);
+}
+
+static void test_started(void)
+{
+	struct timespec now;
+	struct child c;
+	uint64_t ms, mine = proc_started_ms(my_tid());
+	pid_t tid;
+
+	CHECK(mine > 0);
+	CHECK_INT(proc_started_ms(0), 0);
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	c = start(body_wait, &tid);
+	/* To a clock tick, downwards. */
+	CHECK(proc_started_ms(tid) + 10 >= ms);
+	CHECK(proc_started_ms(tid) >= mine);
+	let_go(&c);
+	reap(&c);
+	CHECK_INT(proc_started_ms(tid), 0);
+}
+
 int main(void)
 {
 	test_unknown_ids();
@@ -484,6 +571,8 @@ int main(void)
 	test_names();
 	test_count_fds();
 	test_leaves_no_descriptor();
+	test_wants_ofd();
+	test_started();
 	/* Children of this one are in the new namespace: in a child, so that
 	 * the tests after it are not. */
 	fflush(stdout);
