@@ -229,14 +229,39 @@ int entry_swap(struct fs *fs, struct node *dir_a, const char *name_a,
 	return r;
 }
 
+/* Another file is renamed over the name: does @txn go on with that?  An open
+ * that is on its way does; so does an update that holds nothing of its own, but
+ * has to begin anew (lock_refresh) before it can be published. */
+static bool outlives_rename(struct txn *txn)
+{
+	if (txn->fate != FATE_PUBLISH || txn->kind == TXN_NEW)
+		return false;
+	if (txn->kind == TXN_REPLACE)
+		return !txn->handles;
+	if (txn->ready && txn_dirty(txn))
+		return false;
+	txn->behind = true;
+	txn->conflict = true;
+	return true;
+}
+
+static struct txn *first_to_cut(struct fs *fs, struct node *dir,
+				const char *name, enum txn_fate fate)
+{
+	struct entry *entry = entry_find(fs, dir, name);
+	struct txn *txn = entry ? entry->txns : NULL;
+
+	while (txn && fate == FATE_ORPHANED && outlives_rename(txn))
+		txn = txn->next;
+	return txn;
+}
+
 void entry_cut(struct fs *fs, struct node *dir, const char *name,
 	       enum txn_fate fate, pid_t tgid)
 {
-	struct entry *entry;
 	struct txn *txn;
 
-	while ((entry = entry_find(fs, dir, name))) {
-		txn = entry->txns;
+	while ((txn = first_to_cut(fs, dir, name, fate))) {
 		entry_remove(fs, txn);
 		if (txn->fate == FATE_PUBLISH) {
 			/* Who replaces his own file knows what he does.

@@ -57,7 +57,8 @@ int entry_move(struct fs *fs, struct entry *entry, struct node *dir,
 int entry_swap(struct fs *fs, struct node *dir_a, const char *name_a,
 	       struct node *dir_b, const char *name_b);
 /* The name leads elsewhere now, by the doing of process @tgid (0: not known):
- * its shadows will end with @fate, his own are dropped. */
+ * its shadows will end with @fate, his own are dropped.  (FATE_ORPHANED: those
+ * that hold something.) */
 void entry_cut(struct fs *fs, struct node *dir, const char *name,
 	       enum txn_fate fate, pid_t tgid);
 

@@ -260,18 +260,6 @@ int lock_refresh(struct fs *fs, struct handle *h)
 
 /* ---- publishing ------------------------------------------------------ */
 
-static struct txn *update_of_key(struct fs *fs, struct atio_lock_key key)
-{
-	struct file_key inode;
-	const char *name;
-	struct node *dir;
-
-	if (lock_key_inode(key, &inode))
-		return update_of_inode(fs, &inode);
-	dir = lock_key_name(key, &name);
-	return dir ? entry_update(entry_find(fs, dir, name)) : NULL;
-}
-
 /* Somebody who writes to it is being killed: what becomes of it is decided at
  * its end (S19). */
 static bool is_dying(struct fs *fs, const struct txn *txn)
@@ -283,12 +271,41 @@ static bool is_dying(struct fs *fs, const struct txn *txn)
 	return false;
 }
 
+static bool is_to_publish(struct fs *fs, const struct txn *txn)
+{
+	return txn->kind == TXN_UPDATE && txn->ready && txn->entry &&
+	       txn->fate == FATE_PUBLISH && !txn->conflict && !txn->rebased &&
+	       txn_dirty(txn) && !is_dying(fs, txn);
+}
+
+/* The update that was written under the lock of @key. */
+static struct txn *find_update(struct fs *fs, struct atio_lock_key key)
+{
+	const char *name = NULL;
+	struct node *dir = lock_key_name(key, &name);
+	struct entry *entry = dir ? entry_find(fs, dir, name) : NULL;
+	struct file_key inode;
+	struct txn *txn;
+
+	if (lock_key_inode(key, &inode)) {
+		for (txn = fs->txns; txn; txn = txn->all_next)
+			if (key_equal(&txn->base, &inode) &&
+			    is_to_publish(fs, txn))
+				return txn;
+		return NULL;
+	}
+	txn = entry ? entry->txns : NULL;
+	while (txn && !is_to_publish(fs, txn))
+		txn = txn->next;
+	return txn;
+}
+
 static void publish_update(struct fs *fs, struct atio_lock_key key)
 {
-	struct txn *txn = update_of_key(fs, key);
+	struct txn *txn = find_update(fs, key);
 
 	/* A failure is in the log, and what close(2) will return. */
-	if (txn && txn->ready && txn_dirty(txn) && !is_dying(fs, txn))
+	if (txn)
 		(void)txn_publish(fs, txn, false);
 }
 

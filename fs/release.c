@@ -22,7 +22,7 @@
 /* Whether this close is the last of the opening process: nothing has to be
  * ready before that, and a redirection of a shell closes long before. */
 static bool is_last_close(const struct handle *h, pid_t tid, uint64_t ino,
-			  const char *name, bool *ret_killed)
+			  const char *name, int n_others, bool *ret_killed)
 {
 	pid_t tgid;
 
@@ -34,7 +34,7 @@ static bool is_last_close(const struct handle *h, pid_t tid, uint64_t ino,
 	*ret_killed = proc_killed_by(tid) > 0;
 	if (*ret_killed)
 		return false;
-	return proc_count_fds(tgid, ino, name, -1, 1) <= 0;
+	return proc_count_fds(tgid, ino, name, -1, n_others + 1) <= n_others;
 }
 
 /* The inode number that the kernel knows, and says in fdinfo. */
@@ -42,6 +42,38 @@ static uint64_t handle_shown_ino(const struct handle *h)
 {
 	return h->txn && h->txn->shown_ino ? h->txn->shown_ino
 					   : h->node->key.ino;
+}
+
+static int count_others(const struct node *node, const struct handle *h)
+{
+	int n = 0;
+
+	if (!node || !node->opened)
+		return 0;
+	ring_each(link, &node->opened->users)
+	{
+		const struct handle *o = ring_item(link, struct handle, same);
+
+		n += o != h && !o->closing &&
+		     (o->tid == h->tid || (o->tgid && o->tgid == h->tgid)) &&
+		     handle_shown_ino(o) == handle_shown_ino(h);
+	}
+	return n;
+}
+
+/* How many other open files the process has under that name which show the same
+ * inode number: a descriptor each at least. */
+static int other_opens(struct fs *fs, const struct handle *h)
+{
+	const struct txn *txn = h->txn ? h->txn : h->node->txn;
+	int n;
+
+	if (!txn || !txn->entry)
+		return count_others(h->node, h);
+	n = count_others(node_find(fs, &txn->base), h);
+	for (const struct txn *o = txn->entry->txns; o; o = o->next)
+		n += count_others(o->node, h);
+	return n;
 }
 
 void txn_wait_for_others(struct fs *fs, const struct handle *h)
@@ -57,6 +89,7 @@ int txn_flush(struct fs *fs, struct handle *h, pid_t tid)
 	uint64_t ino = handle_shown_ino(h);
 	bool killed = false, last, named = h->txn && h->txn->entry;
 	char name[NAME_MAX + 1];
+	int n_others = other_opens(fs, h);
 
 	/* Of a file with several names the kernel may show another one. */
 	named = named && h->txn->base_nlink <= 1;
@@ -67,7 +100,8 @@ int txn_flush(struct fs *fs, struct handle *h, pid_t tid)
 	if (fs->opts->durable)
 		(void)sync_file_range(handle_fd(h), 0, 0,
 				      SYNC_FILE_RANGE_WRITE);
-	last = is_last_close(h, tid, ino, named ? name : NULL, &killed);
+	last = is_last_close(h, tid, ino, named ? name : NULL, n_others,
+			     &killed);
 	fs_lock(fs);
 	if (killed && !fs->opts->kill_commits) {
 		h->killed = true;
