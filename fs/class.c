@@ -61,8 +61,9 @@ enum file_class node_class(struct fs *fs, struct node *node)
 			    entry_find(fs, node->parent, node->name)) ||
 			   update_of_inode(fs, &node->key)))
 		return CLASS_ATOMIC;
-	if (node->key.dev != fs->src_dev || !node->name || !node->parent)
-		return CLASS_DIRECT; /* a nested mount; a file without a name
-				      */
+	/* A nested mount; a file without a name. */
+	if (node->key.dev != fs->src_dev || !node->name || !node->parent ||
+	    (node->flags & NODE_REPLACED))
+		return CLASS_DIRECT;
 	return name_class(fs, node->parent, node->name);
 }

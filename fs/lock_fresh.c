@@ -359,8 +359,12 @@ static void publish_after_close(struct fs *fs, void *arg)
 
 	fs_lock(fs);
 	fs->n_release_waits++;
-	while (!r && find_closing(fs, lock_key_lent(&job->key)))
-		r = pthread_cond_timedwait(&fs->settled, &fs->lock, &until);
+	while (!r && (txn = find_closing(fs, lock_key_lent(&job->key))))
+		if (txn->pending) /* it came */
+			pthread_cond_wait(&fs->settled, &fs->lock);
+		else
+			r = pthread_cond_timedwait(&fs->settled, &fs->lock,
+						   &until);
 	fs->n_release_waits--;
 	/* Others have it open, too. */
 	while ((txn = find_closing(fs, lock_key_lent(&job->key))))

@@ -225,7 +225,7 @@ static bool rekey(struct fs *fs, const struct lock_key *from,
 	return true;
 }
 
-/* Whoever has @node open and locks @from (NULL: some name), keeps @key (NULL:
+/* Whoever has @node open and locks @from (NULL: anything), keeps @key (NULL:
  * what he locks). */
 static void keep(struct fs *fs, struct node *node, const struct lock_key *from,
 		 const struct lock_key *key)
@@ -239,7 +239,7 @@ static void keep(struct fs *fs, struct node *node, const struct lock_key *from,
 		struct handle *h = ring_item(link, struct handle, same);
 
 		lock_key_of(h, &own);
-		if (from ? lock_key_equal(&own, from) : *own.bytes == KEY_NAME)
+		if (!from || lock_key_equal(&own, from))
 			alias_set(fs, h, key ? key : &own);
 	}
 }

@@ -282,6 +282,7 @@ int node_move(struct fs *fs, struct node *node, struct node *parent,
 		node->parent = parent;
 		node_unref(fs, old);
 	}
+	node->flags &= ~NODE_REPLACED;
 	/* It can be reached by name again. */
 	if (name && node->fd >= 0 && !(node->flags & NODE_DIRFD) &&
 	    !node->is_ctl)
@@ -305,6 +306,7 @@ void node_lose_name(struct fs *fs, struct node *node)
 	free(node->name);
 	node->name = NULL;
 	node->parent = NULL;
+	node->flags &= ~NODE_REPLACED;
 	node_unref(fs, parent);
 }
 

@@ -48,6 +48,8 @@ enum {
 				   attributes may change behind the kernel */
 	NODE_DIRFD = 1 << 3,    /* fd is a directory's, in the budget */
 	NODE_LINKS = 1 << 6,    /* has several names (locks.h) */
+	NODE_REPLACED = 1 << 7, /* another file was renamed over its name, which
+				   is kept; it is reached by fd */
 	NODE_BOUND = 1 << 4,    /* stands for whatever its name leads to: its
 				   size in the kernel's cache is not to be
 				   trusted */

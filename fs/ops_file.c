@@ -135,7 +135,7 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = req_fs(req);
 	struct handle *h = fi_handle(fi);
-	bool over = true;
+	bool quick = true;
 
 	if (ino_node(fs, ino)->is_ctl) {
 		ctl_release(fs, fi);
@@ -148,16 +148,17 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		 * from now on waits (S2). */
 		h->txn->pending++;
 		fs->n_pending++;
-		over = txn_release(fs, h);
+		h->closing = true;
+		quick = false;
 	}
 	if (fs->n_release_waits)
 		pthread_cond_broadcast(&fs->settled);
 	if (h->locks || h->no_flush) {
 		fs_unlock(fs);
-		locks_release(fs, h); /* who is next sees what was committed */
+		locks_release(fs, h);
 		fs_lock(fs);
 	}
-	if (over)
+	if (quick || txn_release(fs, h))
 		handle_free(fs, h);
 	fs_unlock(fs);
 	reply_err(req, 0);

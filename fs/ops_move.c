@@ -79,7 +79,7 @@ static void after_replace(struct fs *fs, const struct place *to)
 		node_retire(fs, old);
 	if (old->fd >= 0 && old->parent == to->dir && old->name &&
 	    !strcmp(old->name, to->name))
-		node_lose_name(fs, old);
+		old->flags |= NODE_REPLACED;
 }
 
 static int moved(struct fs *fs, const struct place *from,
@@ -351,7 +351,7 @@ static int do_link(struct fs *fs, fuse_req_t req, struct node *node,
 	if (r < 0)
 		return r;
 	if (node && node->type == S_IFREG && node->parent && node->name &&
-	    !node->txn)
+	    !node->txn && !(node->flags & NODE_REPLACED))
 		locks_count_names(fs, &node->key, 2, node->parent, node->name);
 	return lookup(fs, req, newdir, newname, ret_e);
 }
@@ -374,7 +374,8 @@ void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
 	} while (entry_wait(fs, newdir, newname));
 	/* The kernel goes on to open it by the name it knows, without asking:
 	 * that name, not the new one, is to be in reports. */
-	if (node->parent && node->name && !node->txn)
+	if (node->parent && node->name && !node->txn &&
+	    !(node->flags & NODE_REPLACED))
 		name = strdup(node->name);
 	if (name) {
 		dir = node->parent;

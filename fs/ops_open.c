@@ -84,6 +84,8 @@ static int attach(struct fs *fs, fuse_req_t req, struct node *node, int flags,
 		return r;
 	}
 	ring_add(&o->users, &h->same);
+	if (!node_is_current(node)) /* looked up just before it was replaced */
+		locks_stay(fs, node);
 	a->h = h;
 	a->backing_id = o->backing_id;
 	return 0;
@@ -195,7 +197,8 @@ static int look_again(struct fs *fs, struct node *node,
 {
 	int r, dirfd;
 
-	if (!node->parent || !node->name) /* only its descriptor is left */
+	/* Only its descriptor is left. */
+	if (!node->parent || !node->name || (node->flags & NODE_REPLACED))
 		return node->fd < 0 ? -ESTALE
 				    : key_stat(node->fd, "", ret_key, ret_st);
 	dirfd = node_dirfd(fs, node->parent);
@@ -223,7 +226,7 @@ static int open_superseded(struct fs *fs, struct node *node, pid_t tid,
 		told_put(tid, node);
 		return -ESTALE;
 	}
-	if (again) {
+	if (again && !(node->flags & NODE_REPLACED)) {
 		node_rekey(fs, node, key);
 		node->flags |= NODE_BOUND;
 	}
@@ -244,12 +247,14 @@ int open_reader(struct fs *fs, fuse_req_t req, struct node *node, int flags,
 	 * its name was looked up by this very open. */
 	if (!node->txn && (!node->opened || !node->opened->handles)) {
 		r = look_again(fs, node, &key, &st);
-		if (!r && !key_equal(&key, &node->key))
+		if (!r && (!key_equal(&key, &node->key) ||
+			   (node->flags & NODE_REPLACED)))
 			r = open_superseded(fs, node, tid, &from, &key);
 		if (r < 0)
 			return r;
 		/* Rewritten in place: the same inode, found again. */
-		if (key_equal(&key, &node->key))
+		if (key_equal(&key, &node->key) &&
+		    !(node->flags & NODE_REPLACED))
 			node_revive(fs, node);
 		/* The daemon must be able to give readers of a file with
 		 * several links a copy before it is rewritten in place. */
@@ -414,6 +419,32 @@ static int open_shadow(struct fs *fs, fuse_req_t req, struct node *node,
 	return attach_txn(fs, req, txn, flags & ~O_TRUNC, a);
 }
 
+/* Another file was renamed over the name while this open was on its way: the
+ * caller is sent to that.  Who comes back has no path to walk again, and means
+ * the old file. */
+static int open_replaced(struct fs *fs, fuse_req_t req, struct node *node,
+			 int flags, struct answer *a)
+{
+	pid_t tid = fuse_req_ctx(req)->pid;
+	struct txn *txn = intent_find(fs, tid, node->parent, node->name);
+	const struct told from = told_take(tid);
+	int r;
+
+	if (txn || (from.tid && key_equal(&from.key, &node->key))) {
+		if (txn)
+			intent_drop(fs, tid, txn);
+		return open_in_place(fs, req, node, flags, CLASS_DIRECT, a);
+	}
+	if (name_class(fs, node->parent, node->name) == CLASS_ATOMIC) {
+		r = (flags & O_TRUNC) ? replacement_of(fs, req, node, &txn)
+				      : update_of(fs, req, node, &txn);
+		if (r != -ENOENT)
+			return r < 0 ? r : redirect(fs, tid, txn);
+	}
+	told_put(tid, node);
+	return -ESTALE;
+}
+
 static int open_writer(struct fs *fs, fuse_req_t req, struct node *node,
 		       int flags, struct answer *a)
 {
@@ -424,6 +455,8 @@ static int open_writer(struct fs *fs, fuse_req_t req, struct node *node,
 
 	if (node->txn)
 		return open_shadow(fs, req, node, flags, a);
+	if (node->flags & NODE_REPLACED)
+		return open_replaced(fs, req, node, flags, a);
 	file_class = node_class(fs, node);
 	if (file_class == CLASS_DIRECT ||
 	    (file_class == CLASS_APPEND && (flags & O_APPEND) &&
