@@ -38,7 +38,7 @@ static inline struct atio_lock_key lock_key_lent(const struct lock_key *key)
 }
 
 int locks_init(struct fs *fs);
-/* Whoever waits is told EINTR (free). */
+/* Whoever waits is told ENOLCK (free). */
 void locks_done(struct fs *fs);
 
 /* ---- lock_path.c: which path ------------------------------------------ */

@@ -177,6 +177,10 @@ static void start(struct call *call)
 	bool is_over;
 	int r;
 
+	if (call->want.wait && fuse_req_interrupted(call->req)) {
+		answer(call, -EINTR);
+		return;
+	}
 	fs_lock(fs);
 	call->h->locks = true;
 	lock_key_of(call->h, &call->key);
@@ -231,10 +235,6 @@ static struct call *call_new(fuse_req_t req, const struct fuse_file_info *fi,
  * after that. */
 static void submit(struct call *call)
 {
-	if (call->want.wait && fuse_req_interrupted(call->req)) {
-		answer(call, -EINTR);
-		return;
-	}
 	if (call->want.wait) {
 		call->want.id = atio_lock_new_id(call->fs->locks);
 		fuse_req_interrupt_func(call->req, on_interrupt,

@@ -13,6 +13,8 @@
  */
 #include "lock/inside.h"
 
+#define MOST_LOOKED_AT 100 /* of the locks of one thread */
+
 struct search {
 	struct atio_lock_table *table;
 	struct lock_waiter *asker, *at;
@@ -55,6 +57,38 @@ static bool visit_waiter(struct lock_span *span, void *arg)
 	return false;
 }
 
+/* Does anybody wait for what @thread holds?  Mostly not, and then it is in no
+ * circle, however many wait where it is about to.  Too much to look at: maybe.
+ */
+static bool is_waited_for(struct atio_lock_table *table,
+			  const struct lock_thread *thread)
+{
+	struct lock_span *range = thread->held;
+
+	for (int i = 0; range && i < MOST_LOOKED_AT; i++) {
+		if (range->space->queue &&
+		    atio_lock_set_find(table, &range->space->waiting, range,
+				       NULL, NULL))
+			return true;
+		range = range->next;
+	}
+	return range;
+}
+
+static bool is_of_thread(struct lock_span *span, void *arg)
+{
+	return span->thread == arg;
+}
+
+/* Only without recursion. */
+static bool waits_for_itself(struct atio_lock_table *table,
+			     struct lock_waiter *w)
+{
+	return table->options.strict &&
+	       atio_lock_set_find(table, &w->want.space->held, &w->want,
+				  is_of_thread, w->want.thread);
+}
+
 /* The last one of a circle, which waits for @w's thread; or NULL. */
 static struct lock_waiter *find_circle(struct atio_lock_table *table,
 				       struct lock_waiter *w, bool line)
@@ -62,9 +96,10 @@ static struct lock_waiter *find_circle(struct atio_lock_table *table,
 	struct search search = {table, w, NULL, NULL, line};
 	struct lock_waiter *first = NULL;
 
-	/* Who holds nothing is waited for by nobody. */
 	if (!w->want.thread || !w->want.thread->held)
 		return NULL;
+	if (!is_waited_for(table, w->want.thread))
+		return waits_for_itself(table, w) ? w : NULL;
 	table->search++;
 	search.end = &first;
 	visit(&search, w, false);
@@ -93,19 +128,30 @@ bool atio_lock_is_stuck(struct atio_lock_table *table, struct lock_waiter *w)
 	return find_circle(table, w, true);
 }
 
+/* Of the steps due to the line, the one next to @w: from there on back to @w
+ * they wait for holders, so that somebody before the one who is let out waits
+ * for what its thread holds. */
+static struct lock_waiter *first_in_line(struct lock_waiter *last)
+{
+	struct lock_waiter *found = NULL;
+
+	for (; last->from; last = last->from)
+		if (last->from_line)
+			found = last->from;
+	return found;
+}
+
 void atio_lock_unstick(struct atio_lock_table *table, struct lock_work *work,
 		       struct lock_waiter *w)
 {
 	struct lock_waiter *at;
 
 	while ((at = find_circle(table, w, true))) {
-		/* Not a deadlock: there is such a step, or we would turn round
-		 * for ever. */
-		while (at->from && !at->from_line)
-			at = at->from;
-		if (!at->from)
+		at = first_in_line(at);
+		/* Not a deadlock: there is one, or we would turn for ever. */
+		if (!at)
 			return;
-		at->from->overtakes = true;
-		atio_lock_dirty(work, at->from->want.space);
+		at->overtakes = true;
+		atio_lock_dirty(work, at->want.space);
 	}
 }

@@ -204,9 +204,8 @@ void atio_lock_end(struct atio_lock_table *table, struct lock_work *work,
 		   struct lock_waiter *w, int result);
 void atio_lock_grant(struct atio_lock_table *table, struct lock_work *work,
 		     struct lock_waiter *w);
-/* Grant what can be granted. */
-void atio_lock_serve(struct atio_lock_table *table, struct lock_work *work,
-		     struct atio_lock_space *space);
+/* Grant what can be granted in spaces that are dirty. */
+void atio_lock_serve(struct atio_lock_table *table, struct lock_work *work);
 
 /* ---- cycle.c ---------------------------------------------------------- */
 

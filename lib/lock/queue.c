@@ -132,12 +132,13 @@ static void dequeue(struct atio_lock_table *table, struct lock_waiter *w)
 }
 
 /* What belongs to the table goes now; the rest when @w was told.  Somebody
- * behind @w gains only if it did not get what it wanted. */
+ * behind @w gains only if it did not get what it wanted; those behind one that
+ * does not wait have their turn still to come. */
 void atio_lock_end(struct atio_lock_table *table, struct lock_work *work,
 		   struct lock_waiter *w, int result)
 {
 	dequeue(table, w);
-	if (result < 0)
+	if (result < 0 && result != -EAGAIN)
 		atio_lock_dirty(work, w->want.space);
 	atio_lock_thread_put(table, w->want.thread);
 	w->want.thread = NULL;
@@ -193,20 +194,32 @@ static void serve_one(struct atio_lock_table *table, struct lock_work *work,
 
 /* One pass in order of arrival is enough: a grant never takes away what was in
  * the way of somebody before, but for a downgrade, which marks the space dirty
- * again. */
-void atio_lock_serve(struct atio_lock_table *table, struct lock_work *work,
-		     struct atio_lock_space *space)
+ * again, so that the pass begins anew. */
+static void serve(struct atio_lock_table *table, struct lock_work *work,
+		  struct atio_lock_space *space)
 {
 	struct lock_set blocked = {{NULL, NULL},
 				   offsetof(struct lock_span, own)};
 	struct tree_node *node = atio_tree_first(space->queue);
 
-	while (node && !space->barred) {
+	while (node && !space->barred && !space->dirty) {
 		uint64_t serial = node->key;
 
 		serve_one(table, work,
 			  CONTAINER_OF(node, struct lock_waiter, queue),
 			  &blocked);
 		node = atio_tree_ge(space->queue, serial + 1, 0);
+	}
+}
+
+void atio_lock_serve(struct atio_lock_table *table, struct lock_work *work)
+{
+	while (work->dirty) {
+		struct atio_lock_space *space = work->dirty;
+
+		work->dirty = space->dirty_next;
+		space->dirty = false;
+		serve(table, work, space);
+		atio_lock_path_unpin(table, space->path);
 	}
 }

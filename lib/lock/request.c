@@ -20,18 +20,6 @@ void atio_lock_enter(struct atio_lock_table *table, struct lock_work *work)
 	pthread_mutex_lock(&table->mutex);
 }
 
-static void serve_dirty(struct atio_lock_table *table, struct lock_work *work)
-{
-	while (work->dirty) {
-		struct atio_lock_space *space = work->dirty;
-
-		work->dirty = space->dirty_next;
-		space->dirty = false;
-		atio_lock_serve(table, work, space);
-		atio_lock_path_unpin(table, space->path);
-	}
-}
-
 static void tell_done(struct atio_lock_table *table, struct lock_work *work)
 {
 	struct lock_waiter *w = work->done;
@@ -96,10 +84,10 @@ static void tell_released(struct atio_lock_table *table, struct lock_work *work)
 
 void atio_lock_leave(struct atio_lock_table *table, struct lock_work *work)
 {
-	serve_dirty(table, work);
+	atio_lock_serve(table, work);
 	while (work->due) {
 		tell_released(table, work);
-		serve_dirty(table, work);
+		atio_lock_serve(table, work);
 	}
 	unlock(table);
 	tell_done(table, work);
@@ -166,7 +154,7 @@ static void give_up_flock(struct atio_lock_table *table, struct lock_work *work,
 	atio_lock_cut_all(
 		table, work,
 		atio_lock_holder_find(w->want.space, w->want.who.owner));
-	atio_lock_serve(table, work, w->want.space);
+	atio_lock_serve(table, work);
 	w->overtakes = !w->want.thread;
 }
 

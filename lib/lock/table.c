@@ -29,9 +29,9 @@ static struct lock_span *of_handle(struct tree_node *node)
 }
 
 static void cancel(struct atio_lock_table *table, struct lock_work *work,
-		   struct lock_waiter *w)
+		   struct lock_waiter *w, int result)
 {
-	atio_lock_end(table, work, w, -EINTR);
+	atio_lock_end(table, work, w, result);
 	table->count.cancels++;
 }
 
@@ -40,8 +40,8 @@ static void cancel_all(struct atio_lock_table *table, struct lock_work *work)
 	struct tree_node *node;
 
 	while ((node = atio_tree_first(table->waiters)))
-		cancel(table, work,
-		       CONTAINER_OF(node, struct lock_waiter, all));
+		cancel(table, work, CONTAINER_OF(node, struct lock_waiter, all),
+		       -ENOLCK);
 }
 
 /* What is still there after that: paths that wait for atio_lock_resume. */
@@ -102,7 +102,7 @@ int atio_lock_cancel(struct atio_lock_table *table, uint64_t id)
 	atio_lock_enter(table, &work);
 	w = waiter_by_id(table, id);
 	if (w)
-		cancel(table, &work, w);
+		cancel(table, &work, w, -EINTR);
 	atio_lock_leave(table, &work);
 	return w ? 0 : -ENOENT;
 }
@@ -125,7 +125,7 @@ int atio_lock_break(struct atio_lock_table *table, uint64_t id)
 	atio_lock_enter(table, &work);
 	w = waiter_by_id(table, id);
 	if (w)
-		cancel(table, &work, w);
+		cancel(table, &work, w, -ENOLCK);
 	else
 		range = held_by_id(table, id);
 	if (range)
@@ -151,7 +151,7 @@ void atio_lock_drop_handle(struct atio_lock_table *table, uint64_t handle)
 	atio_lock_enter(table, &work);
 	while ((span = first_of(table->waiting, handle)))
 		cancel(table, &work,
-		       CONTAINER_OF(span, struct lock_waiter, want));
+		       CONTAINER_OF(span, struct lock_waiter, want), -EINTR);
 	while ((span = first_of(table->held, handle)))
 		atio_lock_drop(table, &work, span);
 	atio_lock_leave(table, &work);

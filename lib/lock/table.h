@@ -86,10 +86,11 @@ struct atio_lock_request {
 	struct atio_lock_who who;
 	uint64_t id; /* from atio_lock_new_id; 0: the table gives it one */
 	bool wait;
-	bool counted; /* flock only, see above */
+	bool counted;        /* flock only, see above */
 	uint64_t timeout_ms; /* 0: none */
 	/* Called once, and only if the request was queued: 0, granted;
-	 * -EINTR, cancelled; -ETIMEDOUT; -EAGAIN (only if @wait is false). */
+	 * -EINTR, cancelled; -ENOLCK, broken, or the table is freed;
+	 * -ETIMEDOUT; -EAGAIN (only if @wait is false). */
 	void (*done)(void *arg, int result);
 	void *arg;
 };
@@ -118,7 +119,7 @@ struct atio_lock_options {
 /* -EINVAL: the version, or no clock.  -ENOMEM. */
 int atio_lock_table_new(const struct atio_lock_options *options,
 			struct atio_lock_table **ret_table);
-/* Whoever waits is cancelled; nothing is said of locks released.  No other
+/* Whoever waits is told -ENOLCK; nothing is said of locks released.  No other
  * call may be under way.  NULL is fine. */
 void atio_lock_table_free(struct atio_lock_table *table);
 
@@ -168,8 +169,8 @@ void atio_lock_drop_owner(struct atio_lock_table *table,
 void atio_lock_drop_handle(struct atio_lock_table *table, uint64_t handle);
 /* Whether anything at all is held or waited for.  Does not take the mutex. */
 bool atio_lock_any(struct atio_lock_table *table);
-/* By id, from atio_lock_each: released, or cancelled.  -ENOENT.  Looks at
- * all locks. */
+/* By id, from atio_lock_each: released; who waits is told -ENOLCK.  -ENOENT.
+ * Looks at all locks. */
 int atio_lock_break(struct atio_lock_table *table, uint64_t id);
 
 /* ---- paths and publishing --------------------------------------------- */

@@ -3,7 +3,8 @@
  * test_lock.h - a lock table with a clock that stands still, and requests in
  * one line.
  *
- * A thread is a number; its process is the number without the last digit.
+ * A thread is a number; its process is the number without the last digit.  An
+ * owner is also the number of its handle, unless a test says otherwise.
  */
 #ifndef TESTS_UNIT_TEST_LOCK_H
 #define TESTS_UNIT_TEST_LOCK_H
@@ -58,7 +59,10 @@ static inline struct atio_lock_request request_for(const char *path, int kind,
 		.kind = (enum atio_lock_kind)kind,
 		.mode = (enum atio_lock_mode)mode,
 		.range = {start, end},
-		.who = {.owner = owner, .tid = tid, .tgid = tid / 10},
+		.who = {.owner = owner,
+			.handle = owner,
+			.tid = tid,
+			.tgid = tid / 10},
 		.done = told,
 	};
 

@@ -36,6 +36,25 @@ void *__wrap_calloc(size_t n, size_t size)
 }
 
 static struct outcome outcome;
+static uint64_t born;
+
+static uint64_t started(void *ctx, pid_t tid)
+{
+	return born;
+}
+
+static void begin(void)
+{
+	const struct atio_lock_options options = {
+		.version = ATIO_LOCK_OPTIONS_VERSION,
+		.now = clock_now,
+		.started = started,
+	};
+
+	born = 0;
+	clock_ms = 100;
+	NEED(atio_lock_table_new(&options, &t) == 0);
+}
 
 static int get(const char *path, int mode, uint64_t owner, bool wait,
 	       uint64_t start, uint64_t end)
@@ -43,9 +62,11 @@ static int get(const char *path, int mode, uint64_t owner, bool wait,
 	struct atio_lock_request request =
 		request_for(path, POSIX, mode, owner, (int)owner, start, end);
 
+	if (owner == 4)
+		request.who.tid = 1;
 	request.wait = wait;
 	request.arg = &outcome;
-	return atio_lock_get(t, &request, NULL);
+	return atio_lock_get(t, &request);
 }
 
 static int put(const char *path, uint64_t owner, uint64_t start, uint64_t end)
@@ -78,6 +99,35 @@ static int deed_downgrade(void)
 	return get("old", SH, 1, false, 20, 29);
 }
 
+static int deed_count(void)
+{
+	struct atio_lock_request request =
+		request_for("flocked", FLOCK, EX, 1, 1, 0, 0);
+
+	request.counted = true;
+	return atio_lock_get(t, &request);
+}
+
+static int deed_count_down(void)
+{
+	struct atio_lock_request request =
+		request_for("flocked", FLOCK, EX, 1, 1, 0, 0);
+
+	request.counted = true;
+	CHECK_INT(atio_lock_put(t, &request), 1);
+	return 0;
+}
+
+/* The number of the thread of "old" is another one's now. */
+static int deed_other_thread(void)
+{
+	int r;
+
+	born = 500;
+	r = get("old", SH, 4, true, 0, 9);
+	return r == QUEUED ? 0 : r;
+}
+
 static int deed_wait(void)
 {
 	int r = get("old", EX, 3, true, 0, 9);
@@ -104,10 +154,13 @@ static int deed_drop(void)
 static const struct deed {
 	int (*fn)(void);
 	bool needs_memory;
+	int adds; /* to what is counted */
 } deeds[] = {
-	{deed_new, true},   {deed_get, true}, {deed_downgrade, true},
-	{deed_wait, true},  {deed_put, true}, {deed_move, true},
-	{deed_drop, false},
+	{deed_new, true, 0},          {deed_count, true, 1},
+	{deed_count_down, false, -1}, {deed_other_thread, true, 0},
+	{deed_get, true, 0},          {deed_downgrade, true, 0},
+	{deed_wait, true, 0},         {deed_put, true, 0},
+	{deed_move, true, 0},         {deed_drop, false, 0},
 };
 
 /* True while there was an allocation to fail. */
@@ -116,9 +169,12 @@ static bool fail_at(const struct deed *deed, unsigned k)
 	struct atio_lock_counters before, after;
 	int r;
 
-	t = table_with(false, NULL);
+	begin();
 	memset(&outcome, 0, sizeof(outcome));
 	NEED(get("old", EX, 1, false, 0, 99) == 0);
+	NEED(deed_count() == 0);
+	NEED(deed_count() == 0);
+	clock_ms = 1000;
 	before = counters(t);
 	reached = false;
 	countdown = k;
@@ -128,6 +184,8 @@ static bool fail_at(const struct deed *deed, unsigned k)
 	after = counters(t);
 	if (reached)
 		CHECK(memcmp(&before, &after, sizeof(before)) == 0);
+	CHECK_INT(atio_lock_depth(t, key_of("flocked"), 1),
+		  2 + (reached ? 0 : deed->adds));
 	CHECK_INT(outcome.calls, 0);
 	atio_lock_table_free(t);
 	return reached;

@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "test_lock.h"
 
@@ -14,6 +15,7 @@
 static struct atio_lock_table *t;
 static atomic_uint failures, cancelled, refused;
 static unsigned long total; /* guarded by the lock of "a" */
+static unsigned long counted_total;
 
 struct parking {
 	pthread_mutex_t mutex;
@@ -47,17 +49,17 @@ static int lock(struct atio_lock_request request, bool cancel)
 {
 	struct parking parking = {PTHREAD_MUTEX_INITIALIZER,
 				  PTHREAD_COND_INITIALIZER, PENDING};
-	uint64_t id = 0;
 	int r;
 
+	request.id = atio_lock_new_id(t);
 	request.wait = true;
 	request.done = unpark;
 	request.arg = &parking;
-	r = atio_lock_get(t, &request, &id);
+	r = atio_lock_get(t, &request);
 	if (r != QUEUED)
 		return r;
 	if (cancel)
-		(void)atio_lock_cancel(t, id);
+		(void)atio_lock_cancel(t, request.id);
 	return parked(&parking);
 }
 
@@ -99,6 +101,23 @@ static void take_two(uint64_t owner, int tid, bool other_order)
 	atio_lock_drop_owner(t, key_of(second), owner);
 }
 
+/* Counted, twice; @counted_total is guarded by it. */
+static void count_twice(uint64_t owner, int tid)
+{
+	struct atio_lock_request request =
+		request_for("d", FLOCK, EX, owner, tid, 0, 0);
+
+	request.counted = true;
+	if (lock(request, false) != 0 || lock(request, false) != 0)
+		failures++;
+	counted_total++;
+	if (atio_lock_put(t, &request) != 1)
+		failures++;
+	counted_total++;
+	if (atio_lock_put(t, &request) != 0)
+		failures++;
+}
+
 static void *run(void *arg)
 {
 	int number = *(const int *)arg, tid = 10 * (number + 1);
@@ -116,23 +135,97 @@ static void *run(void *arg)
 			failures++;
 		atio_lock_drop_handle(t, owner);
 		take_two(owner, tid, (i + number) % 2);
+		count_twice(owner, tid);
 	}
 	return mine;
 }
 
+/* ---- S14: publishing, at once or by another thread --------------------- */
+
+static struct {
+	pthread_mutex_t mutex;
+	pthread_cond_t cond;
+	struct atio_lock_space *space[8];
+	unsigned n;
+	bool over;
+} later = {.mutex = PTHREAD_MUTEX_INITIALIZER,
+	   .cond = PTHREAD_COND_INITIALIZER};
+
 static int publish(void *ctx, struct atio_lock_key key,
 		   struct atio_lock_space *space)
 {
-	return 0;
+	bool is_later;
+
+	if (key.size != 1)
+		failures++;
+	pthread_mutex_lock(&later.mutex);
+	is_later = later.n < 8;
+	if (is_later) {
+		later.space[later.n++] = space;
+		pthread_cond_signal(&later.cond);
+	}
+	pthread_mutex_unlock(&later.mutex);
+	return is_later;
+}
+
+static void *publish_later(void *arg)
+{
+	struct atio_lock_space *space;
+
+	for (;;) {
+		pthread_mutex_lock(&later.mutex);
+		while (!later.n && !later.over)
+			pthread_cond_wait(&later.cond, &later.mutex);
+		space = later.n ? later.space[--later.n] : NULL;
+		pthread_mutex_unlock(&later.mutex);
+		if (!space)
+			return NULL;
+		atio_lock_resume(t, space);
+	}
+}
+
+static void publish_no_more(void)
+{
+	pthread_mutex_lock(&later.mutex);
+	later.over = true;
+	pthread_cond_signal(&later.cond);
+	pthread_mutex_unlock(&later.mutex);
+}
+
+/* ---- somebody who looks ----------------------------------------------- */
+
+static atomic_bool watching = true;
+
+static void see(void *arg, const struct atio_lock_info *info)
+{
+	*(size_t *)arg += info->key.size;
+}
+
+static void *watch(void *arg)
+{
+	size_t size = 0;
+
+	while (watching) {
+		atio_lock_each(t, see, &size);
+		atio_lock_expire(t, clock_ms);
+		(void)atio_lock_next_deadline(t);
+		(void)atio_lock_any(t);
+		(void)atio_lock_depth(t, key_of("d"), 1);
+		(void)atio_lock_move(t, key_of("a"), key_of("a"));
+		usleep(100);
+	}
+	return NULL;
 }
 
 int main(void)
 {
-	pthread_t threads[THREADS];
+	pthread_t threads[THREADS], watcher, publisher;
 	int number[THREADS];
 	unsigned long sum = 0;
 
 	t = table_with(false, publish);
+	NEED(pthread_create(&watcher, NULL, watch, NULL) == 0);
+	NEED(pthread_create(&publisher, NULL, publish_later, NULL) == 0);
 	for (int i = 0; i < THREADS; i++) {
 		number[i] = i;
 		NEED(pthread_create(&threads[i], NULL, run, &number[i]) == 0);
@@ -144,7 +237,12 @@ int main(void)
 		sum += *(unsigned long *)mine;
 		free(mine);
 	}
+	watching = false;
+	publish_no_more();
+	NEED(pthread_join(watcher, NULL) == 0);
+	NEED(pthread_join(publisher, NULL) == 0);
 	CHECK_INT(failures, 0);
+	CHECK_INT(counted_total, 2 * THREADS * ROUNDS);
 	CHECK_INT(total, sum);
 	CHECK_INT(total + cancelled, THREADS * ROUNDS);
 	CHECK_INT(counters(t).deadlocks, refused);

@@ -48,6 +48,7 @@ struct atio_ioc_name {
  *   ETIMEDOUT  not within timeout_ms
  *   EDEADLK    whoever holds it waits for what this thread holds
  *   EINTR      a signal came
+ *   ENOLCK     root has broken the waiting, or the daemon ended
  *   EINVAL     mode, flags or reserved
  *   EOVERFLOW  counted 2^31 - 1 times
  *   ENOTTY     not an atomicfs mount, or no file */
@@ -72,7 +73,7 @@ struct atio_ioc_lock {
 
 /* On a descriptor of any directory of the mount, by root: take the lock with
  * this id (`.@ctl/locks.json`) from its holder, who is not told, or end the
- * waiting with EINTR.
+ * waiting with ENOLCK.
  *   ENOENT     there is none of that id any more
  *   EPERM      not root */
 #define ATIO_IOC_BREAK_LOCK _IOW(ATIO_IOC_MAGIC, 7, __u64)
