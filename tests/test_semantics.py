@@ -13,7 +13,8 @@ RULES = list(range(1, 32))
 # What a test may say instead.
 ERRNOS = {"ESTALE": "", "EIO": "", "ENOSPC": "", "EDQUOT": "",
           "EEXIST": "FileExistsError", "EBUSY": "", "EDEADLK": "",
-          "EWOULDBLOCK": "BlockingIOError", "EINTR": "", "ETIMEDOUT": ""}
+          "EWOULDBLOCK": "BlockingIOError", "EINTR": "", "ETIMEDOUT": "",
+          "ENOLCK": ""}
 RULE = re.compile(r"\bS(\d+)\b(?:\s*(?:-|to)\s*S(\d+)\b)?")
 # Those would count as named without being kept.
 NEVER_RUN = re.compile(r"\bmark\.(skip|xfail)\b(?!if)")

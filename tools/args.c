@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * args.c - flags and operands, in any order.
+ * args.c - flags and operands, in any order unless a command runs another one.
  *
  * A flag must be written out: if an abbreviation worked today, a flag that is
  * added tomorrow could break somebody's script.
@@ -124,19 +124,22 @@ int args_parse(const struct command *command, const struct flag *flags,
 	for (; a.at < argc && !r && !a.help; a.at++) {
 		char *word = argv[a.at];
 
-		if (only_operands || word[0] != '-' || !word[1])
+		if (only_operands || word[0] != '-' || !word[1]) {
 			argv[n++] = word;
-		else if (!strcmp(word, "--"))
+			only_operands = only_operands || command->runs;
+		} else if (!strcmp(word, "--")) {
 			only_operands = true;
-		else if (word[1] == '-')
+		} else if (word[1] == '-') {
 			r = take_long(&a, word + 2);
-		else
+		} else {
 			r = take_letters(&a, word + 1);
+		}
 	}
 	if (!r && a.help)
 		print_help(command, flags);
 	else if (!r)
 		r = check_count(command, n, argv);
+	argv[n] = NULL;
 	*ret_exit = r;
 	return r || a.help ? -1 : n;
 }

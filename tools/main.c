@@ -28,6 +28,10 @@ static const struct {
 	{"abort", "FD-or-PATH...", "roll back what was written", abort_main},
 	{"recover", "SOURCE", "settle what a crash left, without mounting",
 	 recover_main},
+	{"lock", "FILE COMMAND...", "run a command with a file locked",
+	 lock_main},
+	{"locks", "[MOUNT]", "who holds and who waits for which lock",
+	 locks_main},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))
@@ -95,7 +99,9 @@ static void print_help(void)
 	puts("\n  -h, --help                    print this, or after a command "
 	     "its options\n"
 	     "  -V, --version                 print the version\n\n"
-	     "Exit codes: 0 done, 1 failed, 2 the command line is wrong");
+	     "Exit codes: 0 done, 1 failed, 2 the command line is wrong; "
+	     "of lock: that of COMMAND,\n"
+	     "or 4 not to be had in time, 5 not to be had at all");
 }
 
 static int run(int argc, char **argv)

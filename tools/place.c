@@ -13,8 +13,7 @@
 
 #include "tool.h"
 
-#define FUSE_MAGIC 0x65735546 /* statfs(2) */
-#define TYPE_NAME  "fuse.atomicfs"
+#define TYPE_NAME "fuse.atomicfs"
 
 /* ---- one place ------------------------------------------------------- */
 

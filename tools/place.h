@@ -11,6 +11,7 @@
 #include <atomicio/error.h>
 
 #define CONTROL_DIR ".@ctl"
+#define FUSE_MAGIC  0x65735546 /* statfs(2) */
 
 enum place_kind { PLACE_MOUNT, PLACE_SOURCE };
 

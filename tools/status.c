@@ -219,6 +219,10 @@ static void render(const json_t *j)
 	       number(json_object_get(j, "open_handles")));
 	label("transactions");
 	put_members(json_object_get(j, "transactions"), ' ', ", ");
+	if (json_object_get(j, "locks")) {
+		label("locks");
+		put_members(json_object_get(j, "locks"), ' ', ", ");
+	}
 	put_space(j);
 }
 

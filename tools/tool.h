@@ -13,7 +13,16 @@
 #include <unistd.h>
 #include <atomicio/error.h>
 
-enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE };
+enum {
+	EXIT_OK,
+	EXIT_FAILED,
+	EXIT_USAGE,
+	EXIT_TIMEOUT = 4,   /* a lock was not to be had in time */
+	EXIT_LOCK = 5,      /* nor would it have been later */
+	EXIT_NO_EXEC = 126, /* as shells do, of a command that was to be run */
+	EXIT_NO_COMMAND = 127,
+	EXIT_SIGNAL = 128, /* and the number of the signal */
+};
 
 #define AUTO_CLOSE __attribute__((cleanup(close_cleanup)))
 #define AUTO_FREE  __attribute__((cleanup(free_cleanup)))
@@ -33,6 +42,8 @@ int quarantine_main(int argc, char **argv);
 int commit_main(int argc, char **argv);
 int abort_main(int argc, char **argv);
 int recover_main(int argc, char **argv);
+int lock_main(int argc, char **argv);
+int locks_main(int argc, char **argv);
 
 /* ---- args.c: the command line ---------------------------------------- */
 
@@ -50,11 +61,13 @@ struct command {
 	const char *operands; /* "[MOUNT]", for help */
 	const char *about;    /* whole lines */
 	int least, most;      /* operands; most < 0: any number */
+	bool runs; /* a command: its own flags end at the first operand */
 };
 
 /* Take the flags out of @argv, so that the operands stand at its beginning, in
- * their order.  Returns how many, or -1 when the command is over: help was
- * printed or a fault was told of, and *ret_exit is the exit code. */
+ * their order, and a NULL behind them.  Returns how many, or -1 when the
+ * command is over: help was printed or a fault was told of, and *ret_exit is
+ * the exit code. */
 int args_parse(const struct command *command, const struct flag *flags,
 	       int argc, char **argv, int *ret_exit);
 

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The manual pages and the completions are right, and know every option."""
+import fcntl
+import os
 import re
 import shutil
 import subprocess
 
 import pytest
 from cli import atomicio, roll_back
+from harness.locks import locks
 from harness.mount import TOP, daemon_path, tool_path
 from harness.tools import clean_env, need, run
 
@@ -14,7 +17,7 @@ COMPLETION = TOP / "tools/completion"
 PAGES = ["atomicfs", "atomicio"]
 COMMANDS = ["status", "quarantine list", "quarantine show",
             "quarantine restore", "quarantine drop", "commit", "abort",
-            "recover"]
+            "recover", "lock", "locks"]
 
 
 def plain(page):
@@ -116,9 +119,17 @@ def test_registered(page):
 
 def test_commands():
     assert complete("atomicio", "") == ["status", "quarantine", "commit",
-                                        "abort", "recover"]
+                                        "abort", "recover", "lock", "locks"]
     assert complete("atomicio", "q") == ["quarantine"]
     assert complete("atomicio", "quarantine", "r") == ["restore"]
+
+
+def test_command_to_run():
+    """Behind the file that is locked, the shell's own words."""
+    for words in (["lock", "f", "ca"], ["lock", "-n", "f", "--", "ca"]):
+        assert "cat" in complete("atomicio", *words)
+    assert complete("atomicio", "lock", "-w", "") == []
+    assert complete("atomicio", "lock", "f", "cat", "--") == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -143,13 +154,29 @@ def test_ids(mount):
                     **tool) == [one, two]
 
 
+def test_lock_ids(mount, peer):
+    """The locks of the mount that is meant."""
+    for name in "ab":
+        peer.flock(peer.open(mount / name, os.O_RDONLY | os.O_CREAT),
+                   fcntl.LOCK_EX)
+    ids = sorted(str(lock["id"]) for lock in locks(mount)["locks"])
+    tool = {"run_as": tool_path()}
+    assert sorted(complete("atomicio", "locks", "--break", "", cwd=mount.mnt,
+                           **tool)) == ids
+    assert ids[0] in complete("atomicio", "locks", mount.mnt, "--break",
+                              ids[0][:-1], cwd="/", **tool)
+    assert complete("atomicio", "locks", "--break", "", cwd="/", **tool) == []
+
+
 def test_paths(tmp_path):
     (tmp_path / "a dir").mkdir()
     (tmp_path / "a file").touch()
     for words in (["status", ""], ["recover", "a"], ["recover", "-n", ""],
-                  ["quarantine", "list", "-C", ""]):
+                  ["quarantine", "list", "-C", ""], ["locks", ""]):
         assert complete("atomicio", *words, cwd=tmp_path) == ["a dir"]
-    for words in (["commit", ""], ["quarantine", "restore", "1", "a"]):
+    for words in (["commit", ""], ["quarantine", "restore", "1", "a"],
+                  ["lock", ""], ["lock", "-w", "3", "-s", "a"],
+                  ["lock", "f", "cat", ""], ["lock", "f", "--", "cat", "a"]):
         assert sorted(complete("atomicio", *words, cwd=tmp_path)) == [
             "a dir", "a file"]
     assert complete("atomicfs", "", cwd=tmp_path) == ["a dir"]

@@ -40,6 +40,7 @@ def test_text(mount, io):
     assert said["path"] == f"{io}: {mount.status()['io']['reason']}"
     assert said["open"] == "transactions 1, files 1"
     assert "staged 1, commits 0" in said["transactions"]
+    assert said["locks"].startswith("held 0, waiting 0, grants 0")
     assert said["quarantine"] == "empty"
     assert "durability=full" in said["options"]
     assert said["disk"].endswith("iB free")

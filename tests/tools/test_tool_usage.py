@@ -5,7 +5,8 @@ from cli import atomicio, call, refused
 
 COMMANDS = [["status"], ["quarantine"], ["quarantine", "list"],
             ["quarantine", "show"], ["quarantine", "restore"],
-            ["quarantine", "drop"], ["commit"], ["abort"], ["recover"]]
+            ["quarantine", "drop"], ["commit"], ["abort"], ["recover"],
+            ["lock"], ["locks"]]
 
 WRONG = [
     [], [""], ["nonsense"], ["--nonsense"], ["-x"],
