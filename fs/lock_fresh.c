@@ -130,10 +130,14 @@ static int begin_anew(struct fs *fs, struct txn *txn)
 	txn->tail = st.st_size;
 	guard_close(txn->base_fd);
 	txn->base_fd = -1;
+	txn->refreshing = true;
 	fs_unlock(fs);
-	r = atio_shadow_refresh(txn->shadow, fd, &err);
+	r = atio_store_copy(fs->store, fd, atio_shadow_fd(txn->shadow), &err);
 	close(fd);
 	fs_lock(fs);
+	txn->refreshing = false;
+	if (!r)
+		r = atio_shadow_mark_clean(txn->shadow);
 	if (r < 0)
 		txn_fail(txn, FATE_FAILED, -r);
 	return txn_report(fs, txn, "lock", r, &err);

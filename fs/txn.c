@@ -118,7 +118,7 @@ void txn_join(struct txn *txn, struct handle *h)
 bool txn_dirty(const struct txn *txn)
 {
 	return txn->unpublished || !txn->shadow ||
-	       atio_shadow_changed(txn->shadow) != 0;
+	       (!txn->refreshing && atio_shadow_changed(txn->shadow) != 0);
 }
 
 void txn_fail(struct txn *txn, enum txn_fate fate, int error)

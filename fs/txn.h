@@ -109,6 +109,8 @@ struct txn {
 	bool rebased;     /* its content lacks what others published: only its
 			     tail is applied */
 	bool conflict;    /* its base was rewritten in place by others */
+	bool refreshing;  /* busy: its content is being replaced by the current
+			     one, of which nobody has to be told */
 	bool behind;      /* others, or other descriptors of its own process,
 			     have published since it began */
 	bool in_place;    /* its file has several names: as of the last check */

@@ -236,14 +236,6 @@ int atio_shadow_copy_meta(struct atio_shadow *shadow, int basefd,
 	return atio_copy_meta(basefd, shadow->fd, err);
 }
 
-int atio_shadow_refresh(struct atio_shadow *shadow, int basefd,
-			struct atio_error *err)
-{
-	int r = atio_store_copy(shadow->store, basefd, shadow->fd, err);
-
-	return r ? r : atio_shadow_mark_clean(shadow);
-}
-
 /* ---- looking --------------------------------------------------------- */
 
 int atio_shadow_fd(const struct atio_shadow *shadow)

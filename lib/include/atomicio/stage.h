@@ -136,11 +136,6 @@ int atio_shadow_snapshot(struct atio_shadow *shadow,
 int atio_shadow_copy_meta(struct atio_shadow *shadow, int basefd,
 			  struct atio_error *err);
 
-/* Begin anew from @basefd: its content, attributes and times, and unchanged.
- * On failure the content is a mix: roll back. */
-int atio_shadow_refresh(struct atio_shadow *shadow, int basefd,
-			struct atio_error *err);
-
 /* The open file (O_RDWR), lent: valid until the shadow ends or is freed. */
 int atio_shadow_fd(const struct atio_shadow *shadow);
 
