@@ -342,6 +342,16 @@ struct txn *update_of_inode(struct fs *fs, const struct file_key *key)
 	return txn;
 }
 
+ino_t entry_shown_ino(const struct entry *entry, const struct file_key *key)
+{
+	const struct txn *txn = entry ? entry->txns : NULL;
+
+	while (txn && !(txn->kind == TXN_UPDATE && txn->shown_ino &&
+			key_equal(&txn->base, key)))
+		txn = txn->next;
+	return txn ? txn->shown_ino : key->ino;
+}
+
 static bool key_pending(const struct fs *fs, const struct file_key *key)
 {
 	const struct txn *txn = fs->txns;

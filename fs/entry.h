@@ -46,6 +46,12 @@ bool txn_owned_by(const struct txn *txn, pid_t tid, pid_t *tgid);
 struct txn *txn_of_inode(struct fs *fs, const struct file_key *key, pid_t tid);
 /* The same for the update that another may join. */
 struct txn *update_of_inode(struct fs *fs, const struct file_key *key);
+/* The inode number that programs are shown for the published version @key of
+ * @entry (NULL: nobody writes it): while it is being updated it is that of the
+ * version the update began with, because they compare what they have open with
+ * what they find. */
+ino_t entry_shown_ino(const struct entry *entry, const struct file_key *key);
+
 /* The update that another updater may join: its base is still current. */
 struct txn *entry_update(const struct entry *entry);
 

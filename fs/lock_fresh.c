@@ -126,7 +126,6 @@ static int begin_anew(struct fs *fs, struct txn *txn)
 	txn->base = key;
 	txn->base_ctime = st.st_ctim;
 	txn->base_nlink = st.st_nlink;
-	txn->shown_ino = st.st_ino;
 	txn->tail = st.st_size;
 	guard_close(txn->base_fd);
 	txn->base_fd = -1;
@@ -275,11 +274,23 @@ static bool is_dying(struct fs *fs, const struct txn *txn)
 	return false;
 }
 
+/* Of a file that is not published yet: one that all who write it share. */
+static bool is_shared(const struct txn *txn)
+{
+	const struct handle *h = txn->handles;
+
+	while (h && !(h->flags & (O_TRUNC | O_EXCL)))
+		h = h->next;
+	return !h;
+}
+
 static bool is_to_publish(struct fs *fs, const struct txn *txn)
 {
-	return txn->kind == TXN_UPDATE && txn->ready && txn->entry &&
-	       txn->fate == FATE_PUBLISH && !txn->conflict && !txn->rebased &&
-	       txn_dirty(txn) && !is_dying(fs, txn);
+	return (txn->kind == TXN_UPDATE ||
+		(txn->kind == TXN_NEW && is_shared(txn))) &&
+	       txn->ready && txn->entry && txn->fate == FATE_PUBLISH &&
+	       !txn->conflict && !txn->rebased && txn_dirty(txn) &&
+	       !is_dying(fs, txn);
 }
 
 /* The update that was written under the lock of @key. */

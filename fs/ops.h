@@ -113,6 +113,7 @@ void op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 /* ---- ops_attr.c ------------------------------------------------------ */
 
 int node_attr(struct fs *fs, struct node *node, struct stat *ret_st);
+ino_t node_shown_ino(struct fs *fs, const struct node *node);
 double attr_timeout(struct fs *fs, const struct node *node,
 		    const struct stat *st);
 

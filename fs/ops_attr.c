@@ -19,6 +19,23 @@
 
 /* ---- stat ------------------------------------------------------------ */
 
+/* Programs compare the inode they write with the one they found, and that of a
+ * version they locked with what is now there under its name. */
+ino_t node_shown_ino(struct fs *fs, const struct node *node)
+{
+	const struct file_key *key = &node->key;
+	const struct txn *txn = node->txn;
+
+	if (txn)
+		return txn->shown_ino ? txn->shown_ino : key->ino;
+	if (node->opened && node->opened->content.ino)
+		key = &node->opened->content;
+	return node->parent && node->name
+		       ? entry_shown_ino(
+				 entry_find(fs, node->parent, node->name), key)
+		       : key->ino;
+}
+
 int node_attr(struct fs *fs, struct node *node, struct stat *ret_st)
 {
 	int r;
@@ -26,12 +43,8 @@ int node_attr(struct fs *fs, struct node *node, struct stat *ret_st)
 	if (node->is_ctl)
 		return ctl_stat(fs, node, ret_st);
 	r = node_stat(fs, node, ret_st);
-	/* Programs compare the inode they write with the one they found. */
-	if (!r && node->txn && node->txn->shown_ino)
-		ret_st->st_ino = node->txn->shown_ino;
-	/* ... and that of what is now there under the name they locked. */
-	if (!r && !node->txn && node->opened && node->opened->content.ino)
-		ret_st->st_ino = node->opened->content.ino;
+	if (!r && node->type == S_IFREG)
+		ret_st->st_ino = node_shown_ino(fs, node);
 	/* A shadow's only name is in the stage: its program shall see those
 	 * that it will have. */
 	if (!r && node->txn && !node->txn->entry)

@@ -425,7 +425,8 @@ static unsigned note_owners(const struct node *node, const struct handle *gone,
 		struct handle *h = ring_item(link, struct handle, same);
 
 		if (n < MAX_OWNERS && h->range_owner && !h->ofd &&
-		    (h->tid == gone->tid || h->range_tgid == gone->tid))
+		    (h->tid == gone->tid ||
+		     proc_is_thread_of(gone->tid, h->range_tgid)))
 			owners[n++] = h->range_owner;
 	}
 	return n;

@@ -103,6 +103,8 @@ int lookup(struct fs *fs, fuse_req_t req, struct node *dir, const char *name,
 	if (S_ISREG(st.st_mode) &&
 	    (st.st_nlink > 1) != !!(node->flags & NODE_LINKS))
 		locks_count_names(fs, &key, st.st_nlink, dir, name);
+	if (entry && S_ISREG(st.st_mode))
+		st.st_ino = entry_shown_ino(entry, &key);
 	fill_entry(fs, node, &st, entry, ret_e);
 	return 0;
 }

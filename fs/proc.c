@@ -183,6 +183,16 @@ int proc_killed_by(pid_t tid)
 	return (f.flags & dying) == dying ? f.exit_code & 0x7f : 0;
 }
 
+bool proc_is_thread_of(pid_t tid, pid_t tgid)
+{
+	char path[64];
+
+	if (tid <= 0 || tgid <= 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d", (int)tgid, (int)tid);
+	return tid == tgid || access(path, F_OK) == 0;
+}
+
 uint64_t proc_started_ms(pid_t tid)
 {
 	long hz = sysconf(_SC_CLK_TCK);

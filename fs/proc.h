@@ -40,6 +40,9 @@ bool proc_alive(pid_t tid);
 int proc_count_fds(pid_t tgid, uint64_t ino, const char *name, int mnt_id,
 		   int max);
 
+/* Whether @tid is a thread of process @tgid. */
+bool proc_is_thread_of(pid_t tid, pid_t tgid);
+
 /* When the thread @tid began, in milliseconds of CLOCK_BOOTTIME (proc(5) stat:
  * starttime, to a clock tick); 0 when not known. */
 uint64_t proc_started_ms(pid_t tid);

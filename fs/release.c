@@ -37,26 +37,20 @@ static bool is_last_close(const struct handle *h, pid_t tid, uint64_t ino,
 	return proc_count_fds(tgid, ino, name, -1, n_others + 1) <= n_others;
 }
 
-/* The inode number that the kernel knows, and says in fdinfo. */
-static uint64_t handle_shown_ino(const struct handle *h)
+static int count_others(struct fs *fs, const struct node *node,
+			const struct handle *h)
 {
-	return h->txn && h->txn->shown_ino ? h->txn->shown_ino
-					   : h->node->key.ino;
-}
-
-static int count_others(const struct node *node, const struct handle *h)
-{
+	const ino_t ino = node_shown_ino(fs, h->node);
 	int n = 0;
 
-	if (!node || !node->opened)
+	if (!node || !node->opened || node_shown_ino(fs, node) != ino)
 		return 0;
 	ring_each(link, &node->opened->users)
 	{
 		const struct handle *o = ring_item(link, struct handle, same);
 
 		n += o != h && !o->closing &&
-		     (o->tid == h->tid || (o->tgid && o->tgid == h->tgid)) &&
-		     handle_shown_ino(o) == handle_shown_ino(h);
+		     (o->tid == h->tid || (o->tgid && o->tgid == h->tgid));
 	}
 	return n;
 }
@@ -69,10 +63,10 @@ static int other_opens(struct fs *fs, const struct handle *h)
 	int n;
 
 	if (!txn || !txn->entry)
-		return count_others(h->node, h);
-	n = count_others(node_find(fs, &txn->base), h);
+		return count_others(fs, h->node, h);
+	n = count_others(fs, node_find(fs, &txn->base), h);
 	for (const struct txn *o = txn->entry->txns; o; o = o->next)
-		n += count_others(o->node, h);
+		n += count_others(fs, o->node, h);
 	return n;
 }
 
@@ -86,7 +80,7 @@ void txn_wait_for_others(struct fs *fs, const struct handle *h)
 
 int txn_flush(struct fs *fs, struct handle *h, pid_t tid)
 {
-	uint64_t ino = handle_shown_ino(h);
+	uint64_t ino = node_shown_ino(fs, h->node);
 	bool killed = false, last, named = h->txn && h->txn->entry;
 	char name[NAME_MAX + 1];
 	int n_others = other_opens(fs, h);

@@ -206,7 +206,7 @@ static int base_open(struct fs *fs, struct txn *txn, struct stat *ret_st)
 		close(fd);
 		return r;
 	}
-	txn->shown_ino = ret_st->st_ino;
+	txn->shown_ino = entry_shown_ino(txn->entry, &txn->base);
 	txn->base_ctime = ret_st->st_ctim;
 	txn->base_nlink = ret_st->st_nlink;
 	txn->tail = ret_st->st_size;
