@@ -266,12 +266,18 @@ void locks_stay_at(struct fs *fs, struct node *node, struct node *dir,
 	keep_at(fs, node, dir, name, NULL, NULL);
 }
 
+/* Nothing in the table, nor kept for it. */
+static bool is_quiet(struct fs *fs)
+{
+	return ring_empty(&fs->aliases) && !atio_lock_any(fs->locks);
+}
+
 /* Nobody has it open, or ever had. */
 static bool is_of_no_interest(struct fs *fs, const struct node *node,
 			      struct node *dir, const char *name)
 {
-	return ring_empty(&fs->aliases) && !atio_lock_any(fs->locks) &&
-	       !(node && node->opened) && !entry_find(fs, dir, name);
+	return is_quiet(fs) && !(node && node->opened) &&
+	       !entry_find(fs, dir, name);
 }
 
 void locks_leave(struct fs *fs, struct node *node, struct node *dir,
@@ -319,7 +325,8 @@ void locks_count_names(struct fs *fs, const struct file_key *key, nlink_t nlink,
 			txn->base_nlink = nlink;
 			changed = true;
 		}
-	if (!changed)
+	/* Nobody may remember that it had several. */
+	if (!changed && (several || is_quiet(fs)))
 		return;
 	name_key(&by_name, dir, name);
 	inode_key(&by_inode, key);

@@ -100,8 +100,7 @@ int lookup(struct fs *fs, fuse_req_t req, struct node *dir, const char *name,
 	node = node_get(fs, &key, st.st_mode, dir, name);
 	if (!node)
 		return -ENOMEM;
-	if (S_ISREG(st.st_mode) &&
-	    (st.st_nlink > 1) != !!(node->flags & NODE_LINKS))
+	if (S_ISREG(st.st_mode))
 		locks_count_names(fs, &key, st.st_nlink, dir, name);
 	if (entry && S_ISREG(st.st_mode))
 		st.st_ino = entry_shown_ino(entry, &key);
@@ -299,6 +298,21 @@ static void after_removal(struct fs *fs, struct node *dir, const char *name,
 		node_retire(fs, node);
 }
 
+/* One of several names is gone: what is written to the file goes on under
+ * another, if one is known. */
+static int keep_writing(struct fs *fs, struct node *dir, const char *name,
+			const struct file_key *key, nlink_t nlink)
+{
+	struct node *node = node_find(fs, key);
+	struct entry *entry = entry_find(fs, dir, name);
+
+	if (!node || !node->parent || !node->name)
+		return 0;
+	locks_count_names(fs, key, nlink, node->parent, node->name);
+	return entry ? entry_move(fs, entry, node->parent, node->name, true, 0)
+		     : 0;
+}
+
 static int unlink_committed(struct fs *fs, struct node *dir, const char *name,
 			    int flags)
 {
@@ -319,6 +333,8 @@ static int unlink_committed(struct fs *fs, struct node *dir, const char *name,
 		locks_leave(fs, node_find(fs, &key), dir, name);
 	after_removal(fs, dir, name, &key,
 		      S_ISDIR(st.st_mode) || st.st_nlink <= 1);
+	if (S_ISREG(st.st_mode) && st.st_nlink > 1)
+		return keep_writing(fs, dir, name, &key, st.st_nlink - 1);
 	return 0;
 }
 
