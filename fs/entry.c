@@ -352,7 +352,7 @@ ino_t entry_shown_ino(const struct entry *entry, const struct file_key *key)
 	return txn ? txn->shown_ino : key->ino;
 }
 
-static bool key_pending(const struct fs *fs, const struct file_key *key)
+bool key_pending(const struct fs *fs, const struct file_key *key)
 {
 	const struct txn *txn = fs->txns;
 

@@ -71,6 +71,7 @@ void entry_cut(struct fs *fs, struct node *dir, const char *name,
 /* Wait until nothing is pending on that name, or in @dir (drops). */
 bool entry_wait(struct fs *fs, struct node *dir, const char *name);
 void dir_wait(struct fs *fs, struct node *dir);
+bool key_pending(const struct fs *fs, const struct file_key *key);
 /* The same for an inode that may have other names.  True: it waited. */
 bool key_wait(struct fs *fs, const struct file_key *key);
 /* All of these for @node, and until nobody rewrites it in place (drops). */

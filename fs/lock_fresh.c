@@ -41,6 +41,14 @@ static struct node *current_at(const struct handle *h, const char **ret_name)
 	return h->node->name ? h->node->parent : NULL;
 }
 
+/* The inode that others may be rewriting under another name. */
+static const struct file_key *current_inode(const struct handle *h)
+{
+	const struct txn *txn = h->node->txn;
+
+	return txn && txn->base.ino ? &txn->base : &h->node->key;
+}
+
 static bool is_behind(const struct txn *txn)
 {
 	return txn->kind == TXN_UPDATE && txn->behind && txn->entry &&
@@ -62,11 +70,12 @@ bool lock_is_stale(struct fs *fs, const struct handle *h)
 	const char *name;
 	struct node *dir;
 
-	if (fs->redo.ino && key_equal(&fs->redo, &node->key))
+	if (fs->redo.ino && key_equal(&fs->redo, current_inode(h)))
 		return true;
 	if (fs->n_pending) {
 		dir = current_at(h, &name);
-		if (!dir || entry_pending(entry_find(fs, dir, name)))
+		if (!dir || entry_pending(entry_find(fs, dir, name)) ||
+		    key_pending(fs, current_inode(h)))
 			return true;
 	}
 	if (node->txn)
@@ -77,15 +86,23 @@ bool lock_is_stale(struct fs *fs, const struct handle *h)
 /* Wait for what was closed before the lock was granted. */
 static void settle(struct fs *fs, const struct handle *h)
 {
+	char copy[NAME_MAX + 1]; /* the name may change meanwhile */
+	struct file_key inode;
 	const char *name;
 	struct node *dir;
 	bool waited;
 
 	do {
 		redo_wait(fs);
+		inode = *current_inode(h);
+		waited = key_wait(fs, &inode);
 		dir = current_at(h, &name);
-		waited = dir && entry_wait(fs, dir, name);
-		waited |= key_wait(fs, &h->node->key);
+		if (!dir)
+			continue;
+		snprintf(copy, sizeof(copy), "%s", name);
+		node_ref(dir);
+		waited |= entry_wait(fs, dir, copy);
+		node_unref(fs, dir);
 	} while (waited);
 }
 
@@ -123,6 +140,7 @@ static int begin_anew(struct fs *fs, struct txn *txn)
 		return fd == -ENOENT ? 0 : fd;
 	txn->behind = txn->conflict = txn->rebased = false;
 	txn->prepared = false;
+	txn->shown_ino = entry_shown_ino(txn->entry, &key);
 	txn->base = key;
 	txn->base_ctime = st.st_ctim;
 	txn->base_nlink = st.st_nlink;
