@@ -127,17 +127,26 @@ static int open_current(struct fs *fs, struct node *dir, const char *name,
 	return fd;
 }
 
+/* The kernel keeps what the daemon served, as long as size and mtime stay: one
+ * mtime for each content, ever later.  0: it keeps nothing. */
+static unsigned mtime_step(const struct node *node, unsigned *n)
+{
+	return node->opened && node->opened->backing_id ? 0 : ++*n;
+}
+
 /* Busy: the shadow begins anew, from what is current (drops). */
 static int begin_anew(struct fs *fs, struct txn *txn)
 {
 	struct atio_error err = ATIO_ERROR_INIT;
 	struct file_key key;
 	struct stat st;
+	unsigned later_ns;
 	int r, fd;
 
 	fd = open_current(fs, txn->entry->dir, txn->entry->name, &key, &st);
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
+	later_ns = mtime_step(txn->node, &txn->refreshes);
 	txn->behind = txn->conflict = txn->rebased = false;
 	txn->prepared = false;
 	txn->shown_ino = entry_shown_ino(txn->entry, &key);
@@ -147,9 +156,14 @@ static int begin_anew(struct fs *fs, struct txn *txn)
 	txn->tail = st.st_size;
 	guard_close(txn->base_fd);
 	txn->base_fd = -1;
+	if (txn->snapshot)
+		(void)atio_shadow_discard(txn->snapshot);
+	atio_shadow_free(txn->snapshot);
+	txn->snapshot = NULL;
 	txn->refreshing = true;
 	fs_unlock(fs);
-	r = atio_store_copy(fs->store, fd, atio_shadow_fd(txn->shadow), &err);
+	r = atio_store_copy(fs->store, fd, atio_shadow_fd(txn->shadow),
+			    later_ns, &err);
 	close(fd);
 	fs_lock(fs);
 	txn->refreshing = false;
@@ -190,14 +204,16 @@ static int open_old(struct fs *fs, const struct handle *h)
 static int rewrite(struct fs *fs, const struct handle *h, int from, int to)
 {
 	struct atio_error err = ATIO_ERROR_INIT;
+	struct opened *o = h->node->opened;
+	unsigned later_ns = mtime_step(h->node, &o->refreshes);
 	char path[PATH_MAX];
 	int r;
 
-	h->node->opened->refreshing = true;
+	o->refreshing = true;
 	fs_unlock(fs);
-	r = atio_store_copy(fs->store, from, to, &err);
+	r = atio_store_copy(fs->store, from, to, later_ns, &err);
 	fs_lock(fs);
-	h->node->opened->refreshing = false;
+	o->refreshing = false;
 	pthread_cond_broadcast(&fs->settled);
 	if (r < 0) {
 		(void)lock_path(fs, h, path, sizeof(path));
@@ -281,15 +297,27 @@ int lock_refresh(struct fs *fs, struct handle *h)
 
 /* ---- publishing ------------------------------------------------------ */
 
-/* Somebody who writes to it is being killed: what becomes of it is decided at
- * its end (S19). */
-static bool is_dying(struct fs *fs, const struct txn *txn)
+static _Thread_local bool nobody_dies;
+
+void lock_unlocking(bool on)
 {
-	for (const struct handle *h = txn->handles; h; h = h->next)
-		if (!fs->opts->kill_commits &&
-		    (h->killed || proc_killed_by(h->tgid) > 0))
-			return true;
-	return false;
+	nobody_dies = on;
+}
+
+static bool is_dead(struct fs *fs, const struct handle *h)
+{
+	return !fs->opts->kill_commits && !h->buried &&
+	       (h->killed || (!nobody_dies && proc_killed_by(h->tgid) > 0));
+}
+
+/* A writer of @txn that is being killed. */
+static struct handle *find_dead(struct fs *fs, const struct txn *txn)
+{
+	struct handle *h = txn->handles;
+
+	while (h && !is_dead(fs, h))
+		h = h->next;
+	return h;
 }
 
 /* Of a file that is not published yet: one that all who write it share. */
@@ -302,47 +330,17 @@ static bool is_shared(const struct txn *txn)
 	return !h;
 }
 
-static bool is_to_publish(struct fs *fs, const struct txn *txn)
+/* An update that holds what was written under a lock. */
+static bool is_written(struct fs *fs, const struct txn *txn)
 {
 	return (txn->kind == TXN_UPDATE ||
 		(txn->kind == TXN_NEW && is_shared(txn))) &&
 	       txn->ready && txn->entry && txn->fate == FATE_PUBLISH &&
-	       !txn->conflict && !txn->rebased && txn_dirty(txn) &&
-	       !is_dying(fs, txn);
+	       !txn->conflict && !txn->rebased && txn_dirty(txn);
 }
 
-/* The update that was written under the lock of @key. */
-static struct txn *find_update(struct fs *fs, struct atio_lock_key key)
-{
-	const char *name = NULL;
-	struct node *dir = lock_key_name(key, &name);
-	struct entry *entry = dir ? entry_find(fs, dir, name) : NULL;
-	struct file_key inode;
-	struct txn *txn;
-
-	if (lock_key_inode(key, &inode)) {
-		for (txn = fs->txns; txn; txn = txn->all_next)
-			if (key_equal(&txn->base, &inode) &&
-			    is_to_publish(fs, txn))
-				return txn;
-		return NULL;
-	}
-	txn = entry ? entry->txns : NULL;
-	while (txn && !is_to_publish(fs, txn))
-		txn = txn->next;
-	return txn;
-}
-
-static void publish_update(struct fs *fs, struct atio_lock_key key)
-{
-	struct txn *txn = find_update(fs, key);
-
-	/* A failure is in the log, and what close(2) will return. */
-	if (txn)
-		(void)txn_publish(fs, txn, false);
-}
-
-static bool is_closing(const struct txn *txn)
+/* Every writer of it has just closed it: it is about to be committed. */
+static bool is_closing(struct fs *fs, const struct txn *txn)
 {
 	const struct handle *h = txn->handles;
 
@@ -352,18 +350,109 @@ static bool is_closing(const struct txn *txn)
 	       txn->fate == FATE_PUBLISH && txn_dirty(txn);
 }
 
-/* A transaction on the path, every writer of which has just closed it, so that
- * it is about to be committed. */
-static struct txn *find_closing(struct fs *fs, struct atio_lock_key key)
+/* A transaction on the path of @key for which @fn is true. */
+static struct txn *find_txn(struct fs *fs, struct atio_lock_key key,
+			    bool (*fn)(struct fs *fs, const struct txn *txn))
 {
 	const char *name = NULL;
 	struct node *dir = lock_key_name(key, &name);
 	struct entry *entry = dir ? entry_find(fs, dir, name) : NULL;
-	struct txn *txn = entry ? entry->txns : NULL;
+	struct file_key inode;
+	struct txn *txn;
 
-	while (txn && !is_closing(txn))
-		txn = txn->next;
+	if (!lock_key_inode(key, &inode)) {
+		txn = entry ? entry->txns : NULL;
+		while (txn && !fn(fs, txn))
+			txn = txn->next;
+		return txn;
+	}
+	txn = fs->txns;
+	while (txn && !(key_equal(&txn->base, &inode) && fn(fs, txn)))
+		txn = txn->all_next;
 	return txn;
+}
+
+/* Somebody else writes under a lock of the same path: of another range, say. */
+static bool is_locked_still(struct fs *fs, struct atio_lock_key key)
+{
+	struct atio_lock_request any = {
+		.key = key,
+		.kind = ATIO_LOCK_FLOCK,
+		.mode = ATIO_LOCK_SHARED,
+		.range = {0, ATIO_LOCK_END},
+	};
+	struct atio_lock_info info;
+
+	if (atio_lock_test(fs->locks, &any, &info) > 0)
+		return true;
+	any.kind = ATIO_LOCK_POSIX;
+	return atio_lock_test(fs->locks, &any, &info) > 0;
+}
+
+/* Busy: what was written goes to the quarantine in the name of @pid, and the
+ * shadow, which others have open too, begins anew (drops). */
+static int set_back(struct fs *fs, struct txn *txn, pid_t pid)
+{
+	struct atio_error err = ATIO_ERROR_INIT;
+	char path[PATH_MAX];
+	const struct atio_origin origin = {
+		txn_path(fs, txn, path, sizeof(path)), pid, txn->uid};
+	struct atio_shadow *copy = NULL;
+	int r;
+
+	session_may_block(fs);
+	fs_unlock(fs);
+	r = atio_shadow_update(fs->store, atio_shadow_fd(txn->shadow), &origin,
+			       &copy, &err);
+	fs_lock(fs);
+	if (r < 0)
+		return txn_report(fs, txn, "roll back", r, &err);
+	txn_put_aside(fs, txn, copy, "killed", pid);
+	atio_shadow_free(copy);
+	atio_shadow_retract(txn->shadow);
+	if (txn->kind == TXN_NEW)
+		return ftruncate(atio_shadow_fd(txn->shadow), 0) < 0 ? -errno
+								     : 0;
+	txn->unpublished = false;
+	return txn->entry ? begin_anew(fs, txn) : 0;
+}
+
+/* Who held the lock was killed in the middle of writing under it (S19).  The
+ * shadow is shared with those who wait for the lock: they shall find what was
+ * there before. */
+static void roll_back_dead(struct fs *fs, struct txn *txn)
+{
+	pid_t pid = 0;
+
+	if (!txn_busy_begin(fs, txn))
+		return;
+	for (struct handle *h = txn->handles; h; h = h->next)
+		if (is_dead(fs, h)) {
+			pid = h->tgid;
+			h->killed = h->buried = true;
+		}
+	if (pid && is_written(fs, txn) && set_back(fs, txn, pid) < 0)
+		txn_fail(txn, FATE_KILLED, EIO);
+	txn_busy_end(fs, txn);
+}
+
+/* (drops) */
+static void publish_update(struct fs *fs, struct atio_lock_key key)
+{
+	struct txn *txn = find_txn(fs, key, is_written);
+
+	if (!txn)
+		return;
+	if (!find_dead(fs, txn))
+		/* A failure is in the log, and what close(2) will return. */
+		(void)txn_publish(fs, txn, false);
+	else if (!is_locked_still(fs, key))
+		roll_back_dead(fs, txn);
+}
+
+static struct txn *find_closing(struct fs *fs, struct atio_lock_key key)
+{
+	return find_txn(fs, key, is_closing);
 }
 
 static struct timespec release_deadline(void)

@@ -91,6 +91,9 @@ int lock_refresh(struct fs *fs, struct handle *h);
 
 /* An exclusive lock was given up: publish the update that was written under it
  * (S14); as atio_lock_options.released (free). */
+/* On this thread, until it is switched off: what is given up, is given up by
+ * somebody who lives. */
+void lock_unlocking(bool on);
 int lock_released(void *ctx, struct atio_lock_key key,
 		  struct atio_lock_space *space);
 

@@ -34,6 +34,7 @@ struct opened {
 	 * (lock_refresh): which, and when that was last changed. */
 	struct file_key content;
 	struct timespec content_ctime;
+	unsigned refreshes; /* how often */
 	bool refreshing;
 	struct ring all;  /* of fs->opened */
 	struct ring idle; /* of fs->idle, the oldest first */

@@ -206,6 +206,12 @@ static void start(struct call *call)
 	answer(call, r);
 }
 
+/* Never too early, although the clock counts whole milliseconds. */
+static uint64_t limit_of(uint64_t ms)
+{
+	return ms && ms < UINT64_MAX ? ms + 1 : ms;
+}
+
 static struct call *call_new(fuse_req_t req, const struct fuse_file_info *fi,
 			     enum atio_lock_kind kind, bool exclusive)
 {
@@ -224,7 +230,7 @@ static struct call *call_new(fuse_req_t req, const struct fuse_file_info *fi,
 		.who = {.owner = (uintptr_t)call->h,
 			.handle = (uintptr_t)call->h,
 			.tid = fuse_req_ctx(req)->pid},
-		.timeout_ms = fs->opts->lock_timeout_ms,
+		.timeout_ms = limit_of(fs->opts->lock_timeout_ms),
 		.done = done,
 		.arg = call,
 	};
@@ -249,12 +255,16 @@ static void unlock(fuse_req_t req, struct handle *h,
 {
 	struct fs *fs = req_fs(req);
 	struct lock_key key;
+	int r;
 
 	fs_lock(fs);
 	lock_key_of(h, &key);
 	fs_unlock(fs);
 	want->key = lock_key_lent(&key);
-	reply_err(req, atio_lock_put(fs->locks, want));
+	lock_unlocking(true);
+	r = atio_lock_put(fs->locks, want);
+	lock_unlocking(false);
+	reply_err(req, r);
 }
 
 /* ---- flock(2) -------------------------------------------------------- */
@@ -488,7 +498,7 @@ static void ioctl_lock(fuse_req_t req, const struct fuse_file_info *fi,
 	call->want.wait = !(arg->flags & ATIO_IOC_NOWAIT);
 	call->want.who.tgid = proc_tgid(call->want.who.tid);
 	if (arg->timeout_ms)
-		call->want.timeout_ms = arg->timeout_ms;
+		call->want.timeout_ms = limit_of(arg->timeout_ms);
 	submit(call);
 }
 

@@ -132,13 +132,12 @@ static const char *fate_reason(const struct txn *txn)
 	}
 }
 
-/* Put the shadow aside, and say so (drops).  The
- * transaction is over. */
-static void rollback(struct fs *fs, struct txn *txn)
+void txn_put_aside(struct fs *fs, struct txn *txn, struct atio_shadow *shadow,
+		   const char *reason, pid_t pid)
 {
 	struct atio_error err = ATIO_ERROR_INIT;
 	struct atio_rollback why = {
-		.reason = fate_reason(txn),
+		.reason = reason,
 		.command = txn->command,
 		.error = txn->error,
 	};
@@ -147,28 +146,34 @@ static void rollback(struct fs *fs, struct txn *txn)
 
 	node_path(txn->node->parent, txn->node->name, path, sizeof(path));
 	if (!*txn->command)
-		proc_command(txn->pid, txn->command, sizeof(txn->command));
-	txn->busy = true;
+		proc_command(pid, txn->command, sizeof(txn->command));
 	session_may_block(fs);
 	fs_unlock(fs);
-	r = atio_shadow_quarantine(txn->shadow, &why, id, &err);
+	r = atio_shadow_quarantine(shadow, &why, id, &err);
 	fs_lock(fs);
 	if (r == -EFBIG) {
 		snprintf(text, sizeof(text), "%s (pid %d, %s): not kept: %s",
-			 why.reason, (int)txn->pid, txn->command, err.text);
+			 reason, (int)pid, txn->command, err.text);
 		log_failure("rolled back", path, txn->error,
-			    atio_shadow_id(txn->shadow), text);
+			    atio_shadow_id(shadow), text);
 	} else if (r < 0) {
-		log_failure("quarantine", path, -r, atio_shadow_id(txn->shadow),
+		log_failure("quarantine", path, -r, atio_shadow_id(shadow),
 			    err.text);
 	} else if (r > 0) {
 		snprintf(text, sizeof(text),
-			 "%s (pid %d, %s): kept in quarantine as %s",
-			 why.reason, (int)txn->pid, txn->command, id);
+			 "%s (pid %d, %s): kept in quarantine as %s", reason,
+			 (int)pid, txn->command, id);
 		log_failure("rolled back", path, txn->error,
-			    atio_shadow_id(txn->shadow), text);
+			    atio_shadow_id(shadow), text);
 	}
 	fs->count.rollbacks++;
+}
+
+/* Put the shadow aside (drops).  The transaction is over. */
+static void rollback(struct fs *fs, struct txn *txn)
+{
+	txn->busy = true;
+	txn_put_aside(fs, txn, txn->shadow, fate_reason(txn), txn->pid);
 	txn_over(fs, txn, false);
 	pthread_cond_broadcast(&fs->settled);
 }
@@ -359,7 +364,7 @@ static void note_death(struct fs *fs, struct txn *txn, struct handle *h)
 	if (!h->killed && h->pidfd >= 0 && !fs->opts->kill_commits &&
 	    atio_shadow_changed(txn->shadow) == 1)
 		h->killed = proc_pidfd_killed_by(h->pidfd) > 0;
-	if (!h->killed || txn->fate != FATE_PUBLISH)
+	if (!h->killed || h->buried || txn->fate != FATE_PUBLISH)
 		return;
 	if (!other_process_writes(txn, h)) {
 		txn_fail(txn, FATE_KILLED, 0);

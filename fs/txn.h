@@ -62,7 +62,8 @@ struct handle {
 	pid_t tid, tgid;     /* of the opener; tgid 0: not known */
 	int flags;           /* of open(2) */
 	int pidfd;           /* of the opener, where it may map; or -1 */
-	bool killed;         /* the opener died by a signal */
+	bool killed;         /* the opener died by a signal ... */
+	bool buried;         /* ... and what it had written was rolled back */
 	bool lingers;        /* closed, but still mapped */
 	bool closing;        /* its process has closed it: RELEASE may follow */
 	bool no_flush;       /* the kernel tells of its last close only */
@@ -100,15 +101,16 @@ struct txn {
 	uid_t uid;
 	char command[16]; /* of a writer that was killed */
 	bool busy;
-	bool over;        /* only those who wait for it still know it */
-	bool ready;       /* staged: node and content are there */
-	bool unpublished; /* held changes at the last mark */
-	bool prepared;    /* flushed since the last mark */
-	bool shared;      /* joined without O_TRUNC: becomes an update */
-	bool append_only; /* every writer used O_APPEND, and only that */
-	bool rebased;     /* its content lacks what others published: only its
-			     tail is applied */
-	bool conflict;    /* its base was rewritten in place by others */
+	bool over;          /* only those who wait for it still know it */
+	bool ready;         /* staged: node and content are there */
+	bool unpublished;   /* held changes at the last mark */
+	bool prepared;      /* flushed since the last mark */
+	bool shared;        /* joined without O_TRUNC: becomes an update */
+	bool append_only;   /* every writer used O_APPEND, and only that */
+	bool rebased;       /* its content lacks what others published: only its
+			       tail is applied */
+	bool conflict;      /* its base was rewritten in place by others */
+	unsigned refreshes; /* how often it began anew (lock_fresh.c) */
 	bool refreshing;  /* busy: its content is being replaced by the current
 			     one, of which nobody has to be told */
 	bool behind;      /* others, or other descriptors of its own process,
@@ -203,6 +205,11 @@ bool txn_release(struct fs *fs, struct handle *h);
 /* Finish those in @dir (under @name; NULLs: all) whose file is mapped no more
  * (drops). */
 bool txn_end_lingering(struct fs *fs, const struct node *dir, const char *name);
+
+/* Busy: keep @shadow, of @txn or a copy of it, in the quarantine, and say so in
+ * the log (drops). */
+void txn_put_aside(struct fs *fs, struct txn *txn, struct atio_shadow *shadow,
+		   const char *reason, pid_t pid);
 
 /* Roll back on request; handles stay open on what is never published
  * (drops). */

@@ -235,7 +235,7 @@ int atio_copy_data(int from, int to, bool clone, struct atio_error *err)
 		     : 0;
 }
 
-int atio_copy_times(int from, int to)
+int atio_copy_times(int from, int to, unsigned later_ns)
 {
 	struct timespec ts[2];
 	struct stat st;
@@ -244,40 +244,22 @@ int atio_copy_times(int from, int to)
 		return -errno;
 	ts[0] = st.st_atim;
 	ts[1] = st.st_mtim;
+	ts[1].tv_nsec += later_ns % 1000000000;
+	ts[1].tv_sec += later_ns / 1000000000 + ts[1].tv_nsec / 1000000000;
+	ts[1].tv_nsec %= 1000000000;
 	return futimens(to, ts) < 0 ? -errno : 0;
 }
 
-/* Who caches @to by size and mtime shall see that it is another content. */
-static int move_mtime(int fd, const struct stat *before)
-{
-	struct timespec ts[2] = {{0, UTIME_OMIT}};
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	ts[1] = st.st_mtim;
-	if (ts[1].tv_sec != before->st_mtim.tv_sec ||
-	    ts[1].tv_nsec != before->st_mtim.tv_nsec)
-		return 0;
-	ts[1].tv_nsec += ts[1].tv_nsec < 999999999 ? 1 : -1;
-	return futimens(fd, ts) < 0 ? -errno : 0;
-}
-
 int atio_store_copy(struct atio_store *store, int from, int to,
-		    struct atio_error *err)
+		    unsigned later_ns, struct atio_error *err)
 {
-	struct stat before;
 	int r;
 
-	if (fstat(to, &before) < 0)
-		return atio_fail(err, errno, "stat");
 	r = atio_copy_data(from, to, store->can_clone, err);
 	if (!r)
 		r = atio_copy_meta(from, to, err);
 	if (r < 0)
 		return r;
-	r = atio_copy_times(from, to);
-	if (!r)
-		r = move_mtime(to, &before);
+	r = atio_copy_times(from, to, later_ns);
 	return r < 0 ? atio_fail(err, -r, "set the times") : 0;
 }

@@ -60,11 +60,11 @@ bool atio_store_can_clone(const struct atio_store *store);
 bool atio_store_is_unfinished(struct atio_store *store, uint64_t ino);
 
 /* Give the file @to (writable) content, attributes and times of @from, both
- * lent; its mtime differs from what it was before, by a nanosecond if need be,
- * so that caches notice.  Not atomic: for a file that has no name any more, but
- * that somebody has open. */
+ * lent; with @later_ns, that much is added to mtime, so that who caches by it
+ * notices.  Not atomic: for a file that has no name any more, but that somebody
+ * has open. */
 int atio_store_copy(struct atio_store *store, int from, int to,
-		    struct atio_error *err);
+		    unsigned later_ns, struct atio_error *err);
 
 /* A directory descriptor of the quarantine, lent. */
 int atio_store_quarantine_fd(const struct atio_store *store);
