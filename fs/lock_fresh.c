@@ -297,27 +297,15 @@ int lock_refresh(struct fs *fs, struct handle *h)
 
 /* ---- publishing ------------------------------------------------------ */
 
-static _Thread_local bool nobody_dies;
-
-void lock_unlocking(bool on)
+/* Process @tgid has it open for writing, and is being killed. */
+static bool is_dying(struct fs *fs, const struct txn *txn, pid_t tgid)
 {
-	nobody_dies = on;
-}
+	const struct handle *h = txn->handles;
 
-static bool is_dead(struct fs *fs, const struct handle *h)
-{
-	return !fs->opts->kill_commits && !h->buried &&
-	       (h->killed || (!nobody_dies && proc_killed_by(h->tgid) > 0));
-}
-
-/* A writer of @txn that is being killed. */
-static struct handle *find_dead(struct fs *fs, const struct txn *txn)
-{
-	struct handle *h = txn->handles;
-
-	while (h && !is_dead(fs, h))
+	while (h && (h->tgid != tgid || h->buried))
 		h = h->next;
-	return h;
+	return h && tgid && !fs->opts->kill_commits &&
+	       (h->killed || proc_killed_by(tgid) > 0);
 }
 
 /* Of a file that is not published yet: one that all who write it share. */
@@ -344,7 +332,7 @@ static bool is_closing(struct fs *fs, const struct txn *txn)
 {
 	const struct handle *h = txn->handles;
 
-	while (h && h->closing)
+	while (h && h->closing && !h->killed)
 		h = h->next;
 	return txn->handles && !h && !txn->pins && txn->entry &&
 	       txn->fate == FATE_PUBLISH && txn_dirty(txn);
@@ -372,8 +360,9 @@ static struct txn *find_txn(struct fs *fs, struct atio_lock_key key,
 	return txn;
 }
 
-/* Somebody else writes under a lock of the same path: of another range, say. */
-static bool is_locked_still(struct fs *fs, struct atio_lock_key key)
+/* Somebody holds an exclusive lock of @key: *ret_who. */
+static bool find_exclusive(struct fs *fs, struct atio_lock_key key,
+			   struct atio_lock_who *ret_who)
 {
 	struct atio_lock_request any = {
 		.key = key,
@@ -382,11 +371,28 @@ static bool is_locked_still(struct fs *fs, struct atio_lock_key key)
 		.range = {0, ATIO_LOCK_END},
 	};
 	struct atio_lock_info info;
+	bool found = atio_lock_test(fs->locks, &any, &info) > 0;
 
-	if (atio_lock_test(fs->locks, &any, &info) > 0)
-		return true;
 	any.kind = ATIO_LOCK_POSIX;
-	return atio_lock_test(fs->locks, &any, &info) > 0;
+	if (!found)
+		found = atio_lock_test(fs->locks, &any, &info) > 0;
+	if (found)
+		*ret_who = info.who;
+	return found;
+}
+
+bool lock_keeps_back(struct fs *fs, const struct handle *h)
+{
+	struct atio_lock_who who;
+	struct lock_key key;
+
+	if (h->killed)
+		return true;
+	if (!h->locks || !atio_lock_any(fs->locks))
+		return false;
+	lock_key_of(h, &key);
+	return find_exclusive(fs, lock_key_lent(&key), &who) &&
+	       who.tgid != h->tgid;
 }
 
 /* Busy: what was written goes to the quarantine in the name of @pid, and the
@@ -417,37 +423,48 @@ static int set_back(struct fs *fs, struct txn *txn, pid_t pid)
 	return txn->entry ? begin_anew(fs, txn) : 0;
 }
 
-/* Who held the lock was killed in the middle of writing under it (S19).  The
- * shadow is shared with those who wait for the lock: they shall find what was
- * there before. */
-static void roll_back_dead(struct fs *fs, struct txn *txn)
+/* Process @tgid, which held the lock, was killed in the middle of writing under
+ * it (S19).  The shadow is shared with those who wait for the lock: they shall
+ * find what was there before (drops). */
+static void roll_back_dead(struct fs *fs, struct txn *txn, pid_t tgid)
 {
-	pid_t pid = 0;
-
 	if (!txn_busy_begin(fs, txn))
 		return;
 	for (struct handle *h = txn->handles; h; h = h->next)
-		if (is_dead(fs, h)) {
-			pid = h->tgid;
+		if (h->tgid == tgid)
 			h->killed = h->buried = true;
-		}
-	if (pid && is_written(fs, txn) && set_back(fs, txn, pid) < 0)
+	if (is_written(fs, txn) && set_back(fs, txn, tgid) < 0)
 		txn_fail(txn, FATE_KILLED, EIO);
 	txn_busy_end(fs, txn);
 }
 
-/* (drops) */
-static void publish_update(struct fs *fs, struct atio_lock_key key)
+bool lock_bury(struct fs *fs, struct handle *h)
+{
+	struct atio_lock_who who;
+	struct lock_key key;
+
+	lock_key_of(h, &key);
+	if (!atio_lock_any(fs->locks) ||
+	    !find_exclusive(fs, lock_key_lent(&key), &who))
+		return false;
+	if (who.tgid == h->tgid)
+		roll_back_dead(fs, h->txn, h->tgid);
+	return true;
+}
+
+/* What was written under a lock of process @tgid (drops). */
+static void publish_update(struct fs *fs, struct atio_lock_key key, pid_t tgid)
 {
 	struct txn *txn = find_txn(fs, key, is_written);
+	struct atio_lock_who who;
 
 	if (!txn)
 		return;
-	if (!find_dead(fs, txn))
+	if (!is_dying(fs, txn, tgid))
 		/* A failure is in the log, and what close(2) will return. */
 		(void)txn_publish(fs, txn, false);
-	else if (!is_locked_still(fs, key))
-		roll_back_dead(fs, txn);
+	else if (!find_exclusive(fs, key, &who))
+		roll_back_dead(fs, txn, tgid);
 }
 
 static struct txn *find_closing(struct fs *fs, struct atio_lock_key key)
@@ -468,7 +485,8 @@ static struct timespec release_deadline(void)
 
 struct after_close {
 	struct atio_lock_space *space;
-	struct lock_key key;
+	struct lock_key key; /* its directory may be gone */
+	pid_t tgid;
 };
 
 /* (free) */
@@ -491,7 +509,7 @@ static void publish_after_close(struct fs *fs, void *arg)
 	/* Others have it open, too. */
 	while ((txn = find_closing(fs, lock_key_lent(&job->key))))
 		txn->handles->closing = false;
-	publish_update(fs, lock_key_lent(&job->key));
+	publish_update(fs, lock_key_lent(&job->key), job->tgid);
 	fs_unlock(fs);
 	atio_lock_resume(fs->locks, job->space);
 	free(job);
@@ -500,7 +518,7 @@ static void publish_after_close(struct fs *fs, void *arg)
 /* Whether the rest is left to a job: the thread that closes has to be answered
  * before its file can be released. */
 static bool wait_for_close(struct fs *fs, struct atio_lock_key key,
-			   struct atio_lock_space *space)
+			   struct atio_lock_space *space, pid_t tgid)
 {
 	struct after_close *job;
 
@@ -510,6 +528,7 @@ static bool wait_for_close(struct fs *fs, struct atio_lock_key key,
 	if (!job)
 		return false;
 	job->space = space;
+	job->tgid = tgid;
 	job->key.size = key.size;
 	memcpy(job->key.bytes, key.bytes, key.size);
 	if (!session_work(fs, publish_after_close, job))
@@ -519,15 +538,16 @@ static bool wait_for_close(struct fs *fs, struct atio_lock_key key,
 }
 
 int lock_released(void *ctx, struct atio_lock_key key,
-		  struct atio_lock_space *space)
+		  struct atio_lock_space *space,
+		  const struct atio_lock_who *who)
 {
 	struct fs *fs = ctx;
 	bool later;
 
 	fs_lock(fs);
-	later = fs->n_txns && wait_for_close(fs, key, space);
+	later = fs->n_txns && wait_for_close(fs, key, space, who->tgid);
 	if (!later && fs->n_txns)
-		publish_update(fs, key);
+		publish_update(fs, key, who->tgid);
 	fs_unlock(fs);
 	return later;
 }

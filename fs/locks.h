@@ -91,11 +91,17 @@ int lock_refresh(struct fs *fs, struct handle *h);
 
 /* An exclusive lock was given up: publish the update that was written under it
  * (S14); as atio_lock_options.released (free). */
-/* On this thread, until it is switched off: what is given up, is given up by
- * somebody who lives. */
-void lock_unlocking(bool on);
 int lock_released(void *ctx, struct atio_lock_key key,
-		  struct atio_lock_space *space);
+		  struct atio_lock_space *space,
+		  const struct atio_lock_who *who);
+
+/* Whether the close of @h leaves what is in its shadow to others: somebody else
+ * is writing to it under a lock that @h respects, or its process was killed. */
+bool lock_keeps_back(struct fs *fs, const struct handle *h);
+/* The process of @h was killed while others have its shadow open: if it was
+ * writing under a lock, the shadow is rolled back.  False: nobody does, so that
+ * it cannot be told who wrote what (drops). */
+bool lock_bury(struct fs *fs, struct handle *h);
 
 /* ---- ops_lock.c: requests ---------------------------------------------- */
 

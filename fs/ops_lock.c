@@ -255,16 +255,12 @@ static void unlock(fuse_req_t req, struct handle *h,
 {
 	struct fs *fs = req_fs(req);
 	struct lock_key key;
-	int r;
 
 	fs_lock(fs);
 	lock_key_of(h, &key);
 	fs_unlock(fs);
 	want->key = lock_key_lent(&key);
-	lock_unlocking(true);
-	r = atio_lock_put(fs->locks, want);
-	lock_unlocking(false);
-	reply_err(req, r);
+	reply_err(req, atio_lock_put(fs->locks, want));
 }
 
 /* ---- flock(2) -------------------------------------------------------- */

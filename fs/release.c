@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "entry.h"
+#include "locks.h"
 #include "log.h"
 #include "ops.h"
 #include "open.h"
@@ -78,6 +79,12 @@ void txn_wait_for_others(struct fs *fs, const struct handle *h)
 		(void)key_wait(fs, &h->txn->base);
 }
 
+/* Somebody else still writes to it, or will. */
+static bool has_others(const struct txn *txn, const struct handle *h)
+{
+	return txn->pins || txn->handles != h || h->next;
+}
+
 int txn_flush(struct fs *fs, struct handle *h, pid_t tid)
 {
 	uint64_t ino = node_shown_ino(fs, h->node);
@@ -107,7 +114,9 @@ int txn_flush(struct fs *fs, struct handle *h, pid_t tid)
 		return 0;
 	h->closing = true;
 	txn_wait_for_others(fs, h);
-	return h->txn ? txn_prepare(fs, h->txn) : 0;
+	if (!h->txn || (has_others(h->txn, h) && lock_keeps_back(fs, h)))
+		return 0;
+	return txn_prepare(fs, h->txn);
 }
 
 /* ---- rollback -------------------------------------------------------- */
@@ -195,12 +204,6 @@ static void leave(struct txn *txn, struct handle *h)
 		p = &(*p)->next;
 	*p = h->next;
 	h->txn = NULL;
-}
-
-/* Somebody else still writes to it, or will. */
-static bool has_others(const struct txn *txn, const struct handle *h)
-{
-	return txn->pins || txn->handles != h || h->next;
 }
 
 static bool other_process_writes(const struct txn *txn, const struct handle *h)
@@ -336,6 +339,7 @@ bool txn_release_quick(struct fs *fs, struct handle *h)
 	dirty = txn->entry && txn_dirty(txn);
 	if (has_others(txn, h)) {
 		if (txn->fate == FATE_PUBLISH && dirty &&
+		    !lock_keeps_back(fs, h) &&
 		    txn_commit_snapshot_quick(fs, txn) < 0)
 			return false;
 		leave(txn, h);
@@ -370,6 +374,8 @@ static void note_death(struct fs *fs, struct txn *txn, struct handle *h)
 		txn_fail(txn, FATE_KILLED, 0);
 		return;
 	}
+	if (!txn_dirty(txn) || lock_bury(fs, h))
+		return;
 	/* Their work is not thrown away with his. */
 	log_warn("'%s': process %d was killed while others write to the same "
 		 "shadow: not rolled back",
@@ -400,7 +406,8 @@ static void txn_finish(struct fs *fs, struct handle *h)
 
 	note_death(fs, txn, h);
 	if (has_others(txn, h)) {
-		if (txn->fate == FATE_PUBLISH && txn->entry && txn_dirty(txn))
+		if (txn->fate == FATE_PUBLISH && txn->entry && txn_dirty(txn) &&
+		    !lock_keeps_back(fs, h))
 			(void)txn_publish(fs, txn, false);
 		if (h->txn) {
 			leave(txn, h);

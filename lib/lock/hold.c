@@ -143,7 +143,10 @@ static void lose(struct atio_lock_table *table, struct lock_work *work,
 	struct atio_lock_space *space = range->space;
 	struct piece piece = {range, start, end};
 
-	if (!table->options.released || space->again || is_held_again(piece))
+	if (!table->options.released || is_held_again(piece))
+		return;
+	space->who = range->who;
+	if (space->again)
 		return;
 	if (space->barred) {
 		space->again = space->telling;

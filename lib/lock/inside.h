@@ -86,10 +86,11 @@ struct atio_lock_space {
 	struct lock_path *path;
 	struct lock_set held, waiting;
 	struct tree_node *holders, *queue;
-	bool barred;  /* @released is at work, or about to be */
-	bool telling; /* it was called */
-	bool again;   /* and has to be called once more */
-	bool dirty;   /* in a list of a struct lock_work */
+	struct atio_lock_who who; /* gave up an exclusive lock, the last one */
+	bool barred;              /* @released is at work, or about to be */
+	bool telling;             /* it was called */
+	bool again;               /* and has to be called once more */
+	bool dirty;               /* in a list of a struct lock_work */
 	struct atio_lock_space *dirty_next, *due_next;
 };
 

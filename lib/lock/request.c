@@ -66,6 +66,7 @@ static void tell_released(struct atio_lock_table *table, struct lock_work *work)
 	struct atio_lock_space *space = work->due;
 	struct lock_path *path = space->path;
 	struct atio_lock_key key = {path->name->bytes, path->name->size};
+	const struct atio_lock_who who = space->who;
 	int r;
 
 	work->due = space->due_next;
@@ -74,7 +75,7 @@ static void tell_released(struct atio_lock_table *table, struct lock_work *work)
 	path->lent++;
 	unlock(table);
 	tell_done(table, work);
-	r = options->released(options->ctx, key, space);
+	r = options->released(options->ctx, key, space, &who);
 	pthread_mutex_lock(&table->mutex);
 	path->lent--;
 	if (r == 0)

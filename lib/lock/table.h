@@ -110,9 +110,11 @@ struct atio_lock_options {
 	 * not hold it through another owner either.  Nobody gets a lock of that
 	 * space before this has returned 0 or, where it returns 1, before
 	 * atio_lock_resume was called for @space (which stays until then).
-	 * @key is lent while this runs.  May be NULL. */
+	 * @who had it, the last of them if there were several; @key is lent
+	 * while this runs.  May be NULL. */
 	int (*released)(void *ctx, struct atio_lock_key key,
-			struct atio_lock_space *space);
+			struct atio_lock_space *space,
+			const struct atio_lock_who *who);
 	void *ctx;
 };
 

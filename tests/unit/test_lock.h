@@ -71,7 +71,8 @@ static inline struct atio_lock_request request_for(const char *path, int kind,
 
 static inline struct atio_lock_table *
 table_with(bool strict, int (*released)(void *ctx, struct atio_lock_key key,
-					struct atio_lock_space *space))
+					struct atio_lock_space *space,
+					const struct atio_lock_who *who))
 {
 	const struct atio_lock_options options = {
 		.version = ATIO_LOCK_OPTIONS_VERSION,

@@ -310,7 +310,8 @@ static int path_of(struct atio_lock_key key)
 }
 
 static int on_released(void *ctx, struct atio_lock_key key,
-		       struct atio_lock_space *space)
+		       struct atio_lock_space *space,
+		       const struct atio_lock_who *who)
 {
 	int i = 2 * path_of(key) + (int)(space - space->path->space);
 

@@ -8,16 +8,19 @@
 static unsigned releases;
 static char released_key[32];
 static struct atio_lock_space *released_space;
+static struct atio_lock_who released_who;
 static bool later;
 
 static int on_released(void *ctx, struct atio_lock_key key,
-		       struct atio_lock_space *space)
+		       struct atio_lock_space *space,
+		       const struct atio_lock_who *who)
 {
 	releases++;
 	NEED(key.size < sizeof(released_key));
 	memcpy(released_key, key.bytes, key.size);
 	released_key[key.size] = '\0';
 	released_space = space;
+	released_who = *who;
 	return later;
 }
 
@@ -42,6 +45,7 @@ static void test_released(void)
 	CHECK_INT(flock_try("a", SH, 2, 10), 0);
 	CHECK_INT(releases, 1);
 	CHECK_STR(released_key, "a");
+	CHECK_INT(released_who.tid, 10);
 	flock_put("a", 2);
 	CHECK_INT(try("b", POSIX, EX, 1, 10, 0, 9), 0);
 	CHECK_INT(try("b", POSIX, EX, 1, 10, 0, 9), 0);
@@ -215,7 +219,8 @@ static void test_free_unpublished(void)
 /* Somebody else may be ready with it before this has returned, and the path may
  * be renamed and be gone: what is lent stays, and nothing is done twice. */
 static int on_released_quick(void *ctx, struct atio_lock_key key,
-			     struct atio_lock_space *space)
+			     struct atio_lock_space *space,
+			     const struct atio_lock_who *who)
 {
 	releases++;
 	CHECK_INT(atio_lock_move(t, key_of("a"), key_of("b")), 0);
@@ -247,7 +252,8 @@ static void test_resumed_early(void)
 
 /* The callback may use the table, also for what it was called for. */
 static int on_released_busy(void *ctx, struct atio_lock_key key,
-			    struct atio_lock_space *space)
+			    struct atio_lock_space *space,
+			    const struct atio_lock_who *who)
 {
 	releases++;
 	CHECK_INT(try("b", POSIX, EX, 9, 90, releases, releases), 0);

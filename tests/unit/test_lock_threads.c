@@ -152,7 +152,8 @@ static struct {
 	   .cond = PTHREAD_COND_INITIALIZER};
 
 static int publish(void *ctx, struct atio_lock_key key,
-		   struct atio_lock_space *space)
+		   struct atio_lock_space *space,
+		   const struct atio_lock_who *who)
 {
 	bool is_later;
 
