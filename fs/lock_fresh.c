@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #include "locks.h"
 #include "log.h"
 #include "open.h"
+#include "ops_open.h"
 #include "proc.h"
 #include "publish.h"
 #include "session.h"
@@ -115,8 +117,8 @@ static int open_current(struct fs *fs, struct node *dir, const char *name,
 		return -ENOENT;
 	fd = openat(dirfd, name,
 		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
+	if (fd < 0) /* a symlink, a socket: none either */
+		return errno == ELOOP || errno == ENXIO ? -ENOENT : -errno;
 	r = key_stat(fd, "", ret_key, ret_st);
 	if (!r && !S_ISREG(ret_st->st_mode))
 		r = -ENOENT;
@@ -127,6 +129,37 @@ static int open_current(struct fs *fs, struct node *dir, const char *name,
 	return fd;
 }
 
+static bool same_acl(int a, int b)
+{
+	static const char name[] = "system.posix_acl_access";
+	char text[2][4096];
+	ssize_t n[2] = {fgetxattr(a, name, text[0], sizeof(text[0])),
+			fgetxattr(b, name, text[1], sizeof(text[1]))};
+
+	return n[0] == n[1] && (n[0] <= 0 || !memcmp(text[0], text[1], n[0]));
+}
+
+/* Whether those who have @node open may read the version @fd, too: it has the
+ * permissions of the one they opened, or the caller of @req (NULL: nobody) is
+ * alone with it and could open it. */
+static bool may_have(fuse_req_t req, struct node *node, int fd,
+		     const struct stat *st)
+{
+	const struct opened *o = node->opened;
+	int own = node->txn ? atio_shadow_fd(node->txn->shadow)
+			    : (o && o->fd >= 0 ? o->fd : node->fd);
+	struct stat now;
+
+	if (fstat(own, &now) == 0 && now.st_uid == st->st_uid &&
+	    now.st_gid == st->st_gid && now.st_mode == st->st_mode &&
+	    same_acl(own, fd))
+		return true;
+	return req && o && o->handles == 1 &&
+	       may_open(req, node, st, O_RDONLY) &&
+	       (!fuse_req_ctx(req)->uid ||
+		fgetxattr(fd, "system.posix_acl_access", NULL, 0) <= 0);
+}
+
 /* The kernel keeps what the daemon served, as long as size and mtime stay: one
  * mtime for each content, ever later.  0: it keeps nothing. */
 static unsigned mtime_step(const struct node *node, unsigned *n)
@@ -135,7 +168,7 @@ static unsigned mtime_step(const struct node *node, unsigned *n)
 }
 
 /* Busy: the shadow begins anew, from what is current (drops). */
-static int begin_anew(struct fs *fs, struct txn *txn)
+static int begin_anew(struct fs *fs, fuse_req_t req, struct txn *txn)
 {
 	struct atio_error err = ATIO_ERROR_INIT;
 	struct file_key key;
@@ -144,8 +177,16 @@ static int begin_anew(struct fs *fs, struct txn *txn)
 	int r, fd;
 
 	fd = open_current(fs, txn->entry->dir, txn->entry->name, &key, &st);
-	if (fd < 0)
+	if (fd < 0) {
+		txn->behind = false; /* what it has is all there is */
 		return fd == -ENOENT ? 0 : fd;
+	}
+	if (!key_equal(&key, &txn->base) &&
+	    !may_have(req, txn->node, fd, &st)) {
+		txn->behind = false;
+		close(fd);
+		return 0;
+	}
 	later_ns = mtime_step(txn->node, &txn->refreshes);
 	txn->behind = txn->conflict = txn->rebased = false;
 	txn->prepared = false;
@@ -174,14 +215,14 @@ static int begin_anew(struct fs *fs, struct txn *txn)
 	return txn_report(fs, txn, "lock", r, &err);
 }
 
-static int refresh_shadow(struct fs *fs, struct txn *txn)
+static int refresh_shadow(struct fs *fs, fuse_req_t req, struct txn *txn)
 {
 	int r = 0;
 
 	if (!txn_busy_begin(fs, txn))
 		return 0;
 	while (!r && is_behind(txn) && !txn_dirty(txn))
-		r = begin_anew(fs, txn);
+		r = begin_anew(fs, req, txn);
 	txn_busy_end(fs, txn);
 	return r;
 }
@@ -190,6 +231,7 @@ static int refresh_shadow(struct fs *fs, struct txn *txn)
 static int open_old(struct fs *fs, const struct handle *h)
 {
 	const char *name;
+	char proc[32];
 	struct stat st;
 	int r, fd;
 
@@ -198,7 +240,15 @@ static int open_old(struct fs *fs, const struct handle *h)
 		return r;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	return st.st_nlink ? 0 : node_reopen(fd, O_RDWR);
+	if (st.st_nlink)
+		return 0;
+	r = node_reopen(fd, O_RDWR);
+	if (r != -EACCES || fs->privileged)
+		return r;
+	/* The owner's own, and read-only: its mode is copied afterwards. */
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	return chmod(proc, st.st_mode | S_IWUSR) < 0 ? -errno
+						     : node_reopen(fd, O_RDWR);
 }
 
 static int rewrite(struct fs *fs, const struct handle *h, int from, int to)
@@ -207,11 +257,18 @@ static int rewrite(struct fs *fs, const struct handle *h, int from, int to)
 	struct opened *o = h->node->opened;
 	unsigned later_ns = mtime_step(h->node, &o->refreshes);
 	char path[PATH_MAX];
-	int r;
+	struct stat st;
+	int r = 0;
 
 	o->refreshing = true;
 	fs_unlock(fs);
-	r = atio_store_copy(fs->store, from, to, later_ns, &err);
+	/* Not half of it, for lack of room. */
+	if (!atio_store_can_clone(fs->store) && !fstat(from, &st) &&
+	    fallocate(to, FALLOC_FL_KEEP_SIZE, 0, st.st_size) < 0 &&
+	    (errno == ENOSPC || errno == EDQUOT))
+		r = -errno;
+	if (!r)
+		r = atio_store_copy(fs->store, from, to, later_ns, &err);
 	fs_lock(fs);
 	o->refreshing = false;
 	pthread_cond_broadcast(&fs->settled);
@@ -222,7 +279,7 @@ static int rewrite(struct fs *fs, const struct handle *h, int from, int to)
 	return r;
 }
 
-static int refresh_old(struct fs *fs, const struct handle *h)
+static int refresh_old(struct fs *fs, fuse_req_t req, const struct handle *h)
 {
 	struct opened *o = h->node->opened;
 	struct file_key key;
@@ -243,7 +300,7 @@ static int refresh_old(struct fs *fs, const struct handle *h)
 		close(from);
 		return 0;
 	}
-	to = open_old(fs, h);
+	to = may_have(req, h->node, from, &st) ? open_old(fs, h) : 0;
 	r = to > 0 ? rewrite(fs, h, from, to) : to;
 	if (to > 0 && !r) {
 		o->content = key;
@@ -273,7 +330,7 @@ static int reattach(struct fs *fs, struct node *node)
 	return r;
 }
 
-int lock_refresh(struct fs *fs, struct handle *h)
+int lock_refresh(struct fs *fs, fuse_req_t req, struct handle *h)
 {
 	int r = 0;
 
@@ -282,11 +339,11 @@ int lock_refresh(struct fs *fs, struct handle *h)
 	if (!lock_is_stale(fs, h))
 		return 0;
 	if (h->node->txn)
-		r = refresh_shadow(fs, h->node->txn);
+		r = refresh_shadow(fs, req, h->node->txn);
 	else if (h->node->opened->detached)
 		r = reattach(fs, h->node);
 	else
-		r = refresh_old(fs, h);
+		r = refresh_old(fs, req, h);
 	/* Attributes only: that waits for nothing. */
 	fs_unlock(fs);
 	(void)fuse_lowlevel_notify_inval_inode(fs->se, node_ino(fs, h->node),
@@ -360,27 +417,6 @@ static struct txn *find_txn(struct fs *fs, struct atio_lock_key key,
 	return txn;
 }
 
-/* Somebody holds an exclusive lock of @key: *ret_who. */
-static bool find_exclusive(struct fs *fs, struct atio_lock_key key,
-			   struct atio_lock_who *ret_who)
-{
-	struct atio_lock_request any = {
-		.key = key,
-		.kind = ATIO_LOCK_FLOCK,
-		.mode = ATIO_LOCK_SHARED,
-		.range = {0, ATIO_LOCK_END},
-	};
-	struct atio_lock_info info;
-	bool found = atio_lock_test(fs->locks, &any, &info) > 0;
-
-	any.kind = ATIO_LOCK_POSIX;
-	if (!found)
-		found = atio_lock_test(fs->locks, &any, &info) > 0;
-	if (found)
-		*ret_who = info.who;
-	return found;
-}
-
 bool lock_keeps_back(struct fs *fs, const struct handle *h)
 {
 	struct atio_lock_who who;
@@ -391,7 +427,7 @@ bool lock_keeps_back(struct fs *fs, const struct handle *h)
 	if (!h->locks || !atio_lock_any(fs->locks))
 		return false;
 	lock_key_of(h, &key);
-	return find_exclusive(fs, lock_key_lent(&key), &who) &&
+	return lock_find(fs, lock_key_lent(&key), ATIO_LOCK_SHARED, &who) &&
 	       who.tgid != h->tgid;
 }
 
@@ -420,7 +456,7 @@ static int set_back(struct fs *fs, struct txn *txn, pid_t pid)
 		return ftruncate(atio_shadow_fd(txn->shadow), 0) < 0 ? -errno
 								     : 0;
 	txn->unpublished = false;
-	return txn->entry ? begin_anew(fs, txn) : 0;
+	return txn->entry ? begin_anew(fs, NULL, txn) : 0;
 }
 
 /* Process @tgid, which held the lock, was killed in the middle of writing under
@@ -445,7 +481,7 @@ bool lock_bury(struct fs *fs, struct handle *h)
 
 	lock_key_of(h, &key);
 	if (!atio_lock_any(fs->locks) ||
-	    !find_exclusive(fs, lock_key_lent(&key), &who))
+	    !lock_find(fs, lock_key_lent(&key), ATIO_LOCK_SHARED, &who))
 		return false;
 	if (who.tgid == h->tgid)
 		roll_back_dead(fs, h->txn, h->tgid);
@@ -463,7 +499,7 @@ static void publish_update(struct fs *fs, struct atio_lock_key key, pid_t tgid)
 	if (!is_dying(fs, txn, tgid))
 		/* A failure is in the log, and what close(2) will return. */
 		(void)txn_publish(fs, txn, false);
-	else if (!find_exclusive(fs, key, &who))
+	else if (!lock_find(fs, key, ATIO_LOCK_SHARED, &who))
 		roll_back_dead(fs, txn, tgid);
 }
 

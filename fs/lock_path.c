@@ -115,6 +115,35 @@ void lock_key_of(const struct handle *h, struct lock_key *ret_key)
 		name_key(ret_key, node->parent, node->name);
 }
 
+void lock_key_now(struct fs *fs, const struct handle *h,
+		  struct lock_key *ret_key)
+{
+	fs_lock(fs);
+	lock_key_of(h, ret_key);
+	fs_unlock(fs);
+}
+
+bool lock_find(struct fs *fs, struct atio_lock_key key,
+	       enum atio_lock_mode mode, struct atio_lock_who *ret_who)
+{
+	struct atio_lock_request any = {
+		.key = key,
+		.kind = ATIO_LOCK_FLOCK,
+		.mode = mode,
+		.range = {0, ATIO_LOCK_END},
+	};
+	struct atio_lock_info info;
+	bool found = atio_lock_any(fs->locks) &&
+		     atio_lock_test(fs->locks, &any, &info) > 0;
+
+	any.kind = ATIO_LOCK_POSIX;
+	if (!found)
+		found = atio_lock_test(fs->locks, &any, &info) > 0;
+	if (found)
+		*ret_who = info.who;
+	return found;
+}
+
 /* ---- aliases --------------------------------------------------------- */
 
 static struct lock_alias *alias_get(struct fs *fs, const struct lock_key *key)
@@ -203,17 +232,17 @@ bool lock_path(struct fs *fs, const struct handle *h, char *buf, size_t size)
 
 /* ---- keys that change ------------------------------------------------ */
 
-/* False: both have locks, and nothing was done. */
+/* False: both have locks (or no memory), and nothing was done. */
 static bool rekey(struct fs *fs, const struct lock_key *from,
 		  const struct lock_key *to)
 {
 	int r = atio_lock_move(fs->locks, lock_key_lent(from),
 			       lock_key_lent(to));
 
-	if (r == -EEXIST)
-		return false;
-	if (r < 0) /* who holds them has them until he closes the file */
+	if (r < 0 && r != -EEXIST) /* they stay until the file is closed */
 		log_failure("lock", "", -r, 0, "locks did not follow a file");
+	if (r < 0)
+		return false;
 	ring_each(link, &fs->aliases)
 	{
 		struct lock_alias *alias =
@@ -258,6 +287,22 @@ static void keep_at(struct fs *fs, struct node *node, struct node *dir,
 void locks_stay(struct fs *fs, struct node *node)
 {
 	keep(fs, node, NULL, NULL);
+}
+
+void locks_join(struct fs *fs, struct handle *h)
+{
+	if (node_is_current(h->node))
+		return;
+	ring_each(link, &h->node->opened->users)
+	{
+		const struct handle *o = ring_item(link, struct handle, same);
+
+		if (o->alias) {
+			alias_set(fs, h, &o->alias->key);
+			return;
+		}
+	}
+	keep(fs, h->node, NULL, NULL);
 }
 
 void locks_stay_at(struct fs *fs, struct node *node, struct node *dir,
@@ -308,30 +353,56 @@ void locks_follow(struct fs *fs, struct node *node, struct node *dir,
 		locks_leave(fs, node, dir, name);
 }
 
+/* All who lock @from lock @to from now on, whatever their nodes say meanwhile;
+ * or still @from, if both have locks. */
+static void rekey_all(struct fs *fs, const struct file_key *inode,
+		      const struct lock_key *from, const struct lock_key *to)
+{
+	keep(fs, node_find(fs, inode), from, from);
+	for (struct txn *txn = fs->txns; txn; txn = txn->all_next)
+		if (key_equal(&txn->base, inode))
+			keep(fs, txn->node, from, from);
+	(void)rekey(fs, from, to);
+}
+
+/* Somebody has such locks, or may ask for them although his node says something
+ * else. */
+static bool is_used(struct fs *fs, const struct lock_key *key)
+{
+	struct atio_lock_who who;
+
+	ring_each(link,
+		  &fs->aliases) if (lock_key_equal(&ring_item(link,
+							      struct lock_alias,
+							      all)
+							    ->key,
+						   key)) return true;
+	return lock_find(fs, lock_key_lent(key), ATIO_LOCK_EXCLUSIVE, &who);
+}
+
 void locks_count_names(struct fs *fs, const struct file_key *key, nlink_t nlink,
 		       struct node *dir, const char *name)
 {
 	struct node *node = node_find(fs, key);
-	bool several = nlink > 1, changed = false;
-	struct lock_key by_name, by_inode;
+	struct lock_key by_name, by_inode, *from = &by_inode, *to = &by_name;
+	bool several = nlink > 1;
 
-	if (node && !(node->flags & NODE_LINKS) == several) {
-		node->flags ^= NODE_LINKS;
-		changed = true;
-	}
-	for (struct txn *txn = fs->txns; txn; txn = txn->all_next)
-		if (txn->base_nlink && (txn->base_nlink > 1) != several &&
-		    key_equal(&txn->base, key)) {
-			txn->base_nlink = nlink;
-			changed = true;
+	if (!is_quiet(fs)) {
+		name_key(&by_name, dir, name);
+		inode_key(&by_inode, key);
+		if (several) {
+			from = &by_name;
+			to = &by_inode;
 		}
-	/* Nobody may remember that it had several. */
-	if (!changed && (several || is_quiet(fs)))
-		return;
-	name_key(&by_name, dir, name);
-	inode_key(&by_inode, key);
-	(void)rekey(fs, several ? &by_name : &by_inode,
-		    several ? &by_inode : &by_name);
+		/* Nobody may remember how many there were. */
+		if (is_used(fs, from))
+			rekey_all(fs, key, from, to);
+	}
+	if (node && !(node->flags & NODE_LINKS) == several)
+		node->flags ^= NODE_LINKS;
+	for (struct txn *txn = fs->txns; txn; txn = txn->all_next)
+		if (txn->base_nlink && key_equal(&txn->base, key))
+			txn->base_nlink = nlink;
 }
 
 void locks_first_name(struct fs *fs, struct node *node, struct node *dir,
@@ -341,5 +412,6 @@ void locks_first_name(struct fs *fs, struct node *node, struct node *dir,
 
 	inode_key(&from, &node->key);
 	name_key(&to, dir, name);
-	(void)rekey(fs, &from, &to);
+	if (!is_quiet(fs))
+		rekey_all(fs, &node->key, &from, &to);
 }

@@ -44,6 +44,9 @@ void locks_done(struct fs *fs);
 /* ---- lock_path.c: which path ------------------------------------------ */
 
 void lock_key_of(const struct handle *h, struct lock_key *ret_key);
+/* The same (free). */
+void lock_key_now(struct fs *fs, const struct handle *h,
+		  struct lock_key *ret_key);
 bool lock_key_equal(const struct lock_key *a, const struct lock_key *b);
 
 /* The directory and name in a key of the table; NULL: it is none of a name.
@@ -57,10 +60,18 @@ bool lock_key_inode(struct atio_lock_key key, struct file_key *ret_inode);
 struct node *lock_alias_name(const struct handle *h, const char **ret_name);
 void lock_alias_free(struct fs *fs, struct handle *h);
 
+/* Somebody, *ret_who, holds a lock of @key that is in the way of one of @mode
+ * for all of it. */
+bool lock_find(struct fs *fs, struct atio_lock_key key,
+	       enum atio_lock_mode mode, struct atio_lock_who *ret_who);
+
 /* The path that @h locks, from the mount's root; "" where it has none.  True:
  * the file is gone. */
 bool lock_path(struct fs *fs, const struct handle *h, char *buf, size_t size);
 
+/* @h was just opened on what may be an old version, or nameless: it locks what
+ * the others do who have that open. */
+void locks_join(struct fs *fs, struct handle *h);
 /* The name of @node is about to lead elsewhere: to a new version, or to what is
  * renamed over it.  Who has it open goes on to lock the name. */
 void locks_stay(struct fs *fs, struct node *node);
@@ -86,8 +97,9 @@ void locks_first_name(struct fs *fs, struct node *node, struct node *dir,
 /* Whether what @h reads is not the version that is current at this moment, or
  * that cannot be told without waiting. */
 bool lock_is_stale(struct fs *fs, const struct handle *h);
-/* Make it that (S22).  0, or -errno, after a line in the log (drops). */
-int lock_refresh(struct fs *fs, struct handle *h);
+/* Make it that, for the caller of @req (S22).  0, or -errno, after a line in
+ * the log (drops). */
+int lock_refresh(struct fs *fs, fuse_req_t req, struct handle *h);
 
 /* An exclusive lock was given up: publish the update that was written under it
  * (S14); as atio_lock_options.released (free). */
@@ -103,7 +115,14 @@ bool lock_keeps_back(struct fs *fs, const struct handle *h);
  * it cannot be told who wrote what (drops). */
 bool lock_bury(struct fs *fs, struct handle *h);
 
-/* ---- ops_lock.c: requests ---------------------------------------------- */
+/* ---- lock_owner.c: whose they are -------------------------------------- */
+
+/* The thread of @want would get the lock because it has it already (S23): not
+ * if its process has closed the open file meanwhile (free). */
+void lock_check_recursion(struct fs *fs, const struct atio_lock_request *want);
+/* A deadlock was found, which is one if all who have locks still have their
+ * files open.  True: some had not, so look again (free). */
+bool lock_check_deadlock(struct fs *fs);
 
 /* Whether the daemon has to hear of each close of the new reader @h. */
 bool locks_need_flush(struct fs *fs, const struct handle *h);
@@ -111,6 +130,9 @@ bool locks_need_flush(struct fs *fs, const struct handle *h);
  * (free). */
 void locks_flush(struct fs *fs, struct handle *h, uint64_t owner);
 void locks_release(struct fs *fs, struct handle *h);
+
+/* ---- ops_lock.c: requests ---------------------------------------------- */
+
 /* In how many milliseconds the keeper is to call locks_expire; UINT_MAX: not.*/
 unsigned locks_next_ms(struct fs *fs);
 void locks_expire(struct fs *fs); /* (free) */

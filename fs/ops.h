@@ -69,6 +69,8 @@ int update_of(struct fs *fs, fuse_req_t req, struct node *node,
 	      struct txn **ret_txn);
 /* Closes its backing file, too. */
 void handle_free(struct fs *fs, struct handle *h);
+/* Whether there is a handle at that address.  Looks at all. */
+bool handle_is_open(struct fs *fs, uint64_t h);
 /* The session is over: those that the kernel did not come to release. */
 void handles_free_all(struct fs *fs);
 

@@ -67,8 +67,8 @@ static int create_shadow(struct fs *fs, fuse_req_t req, struct node *dir,
 
 /* The kernel takes what a CREATE returns for new and asks nobody whether the
  * caller may open it (access(2)). */
-static bool may_open(fuse_req_t req, struct node *node, const struct stat *st,
-		     int flags)
+bool may_open(fuse_req_t req, struct node *node, const struct stat *st,
+	      int flags)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	const mode_t need = ((flags & O_ACCMODE) != O_WRONLY ? 4 : 0) |

@@ -24,8 +24,6 @@
 #include "proc.h"
 #include "session.h"
 
-#define MAX_OWNERS 16 /* processes that one close takes locks from */
-
 /* A request for a lock, until it is answered. */
 struct call {
 	struct fs *fs;
@@ -93,6 +91,24 @@ void locks_expire(struct fs *fs)
 	atio_lock_expire(fs->locks, now_ms(NULL));
 }
 
+/* Give up @want, which belongs to @h, wherever it is: it may be moved between
+ * the two looks. */
+static int put(struct fs *fs, const struct handle *h,
+	       struct atio_lock_request *want)
+{
+	struct lock_key key, now;
+	int r;
+
+	lock_key_now(fs, h, &now);
+	do {
+		key = now;
+		want->key = lock_key_lent(&key);
+		r = atio_lock_put(fs->locks, want);
+		lock_key_now(fs, h, &now);
+	} while (!lock_key_equal(&key, &now) && (!want->counted || r < 0));
+	return r;
+}
+
 /* ---- a request's life ------------------------------------------------ */
 
 static void answer(struct call *call, int r)
@@ -127,14 +143,16 @@ static void complete(struct call *call)
 	int r;
 
 	fs_lock(fs);
-	r = lock_refresh(fs, call->h);
+	r = lock_refresh(fs, call->req, call->h);
 	lock_key_of(call->h, &now);
 	fs_unlock(fs);
 	if (r == 0 && lock_key_equal(&now, &call->key)) {
 		answer(call, 0);
 		return;
 	}
-	(void)atio_lock_put(fs->locks, &call->want);
+	/* It lies where it was asked for, or has moved along. */
+	if (atio_lock_put(fs->locks, &call->want) < 0 || !call->want.counted)
+		(void)put(fs, call->h, &call->want);
 	if (r < 0)
 		answer(call, r);
 	else /* the file was moved just before: it has other locks now */
@@ -170,6 +188,18 @@ static void on_interrupt(fuse_req_t req, void *data)
 	(void)atio_lock_cancel(req_fs(req)->locks, (uintptr_t)data);
 }
 
+static int get(struct call *call)
+{
+	struct fs *fs = call->fs;
+	int r;
+
+	lock_check_recursion(fs, &call->want);
+	r = atio_lock_get(fs->locks, &call->want);
+	if (r == -EDEADLK && lock_check_deadlock(fs))
+		r = atio_lock_get(fs->locks, &call->want);
+	return r;
+}
+
 static void start(struct call *call)
 {
 	const bool has_limit = call->want.timeout_ms && call->want.wait;
@@ -186,7 +216,7 @@ static void start(struct call *call)
 	lock_key_of(call->h, &call->key);
 	fs_unlock(fs);
 	call->want.key = lock_key_lent(&call->key);
-	r = atio_lock_get(fs->locks, &call->want);
+	r = get(call);
 	if (r == ATIO_LOCK_QUEUED) {
 		fs_lock(fs);
 		if (has_limit)
@@ -241,26 +271,14 @@ static struct call *call_new(fuse_req_t req, const struct fuse_file_info *fi,
  * after that. */
 static void submit(struct call *call)
 {
-	if (call->want.wait) {
+	if (!call->want.wait) {
+		call->want.timeout_ms = 0;
+	} else {
 		call->want.id = atio_lock_new_id(call->fs->locks);
 		fuse_req_interrupt_func(call->req, on_interrupt,
 					(void *)(uintptr_t)call->want.id);
 	}
 	start(call);
-}
-
-/* Undo, explicitly. */
-static void unlock(fuse_req_t req, struct handle *h,
-		   struct atio_lock_request *want)
-{
-	struct fs *fs = req_fs(req);
-	struct lock_key key;
-
-	fs_lock(fs);
-	lock_key_of(h, &key);
-	fs_unlock(fs);
-	want->key = lock_key_lent(&key);
-	reply_err(req, atio_lock_put(fs->locks, want));
 }
 
 /* ---- flock(2) -------------------------------------------------------- */
@@ -280,7 +298,7 @@ void op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int op)
 		return;
 	}
 	if (op & LOCK_UN) {
-		unlock(req, call->h, &call->want);
+		reply_err(req, put(fs, call->h, &call->want));
 		free(call);
 		return;
 	}
@@ -306,11 +324,15 @@ static enum atio_lock_kind kind_of(struct handle *h, uint64_t owner, pid_t tid,
 				   pid_t tgid)
 {
 	if (h->range_owner != owner) {
-		h->ofd = proc_wants_ofd(tid);
+		int ofd = proc_wants_ofd(tid);
+
+		h->range_kind = ofd < 0 ? RANGE_UNKNOWN
+				: ofd   ? RANGE_OFD
+					: RANGE_POSIX;
 		h->range_owner = owner;
 		h->range_tgid = tgid;
 	}
-	return h->ofd ? ATIO_LOCK_OFD : ATIO_LOCK_POSIX;
+	return h->range_kind == RANGE_OFD ? ATIO_LOCK_OFD : ATIO_LOCK_POSIX;
 }
 
 void op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
@@ -331,7 +353,7 @@ void op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 	call->want.range = range_of(lock);
 	call->want.who.owner = fi->lock_owner;
 	if (lock->l_type == F_UNLCK) {
-		unlock(req, call->h, &call->want);
+		reply_err(req, put(fs, call->h, &call->want));
 		free(call);
 		return;
 	}
@@ -363,9 +385,7 @@ void op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 		reply_err(req, -EOPNOTSUPP);
 		return;
 	}
-	fs_lock(fs);
-	lock_key_of(fi_handle(fi), &key);
-	fs_unlock(fs);
+	lock_key_now(fs, fi_handle(fi), &key);
 	want.key = lock_key_lent(&key);
 	r = atio_lock_test(fs->locks, &want, &info);
 	if (r < 0) {
@@ -384,90 +404,6 @@ void op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 		lock->l_pid = info.who.tgid;
 	}
 	fuse_reply_lock(req, lock);
-}
-
-/* ---- closing --------------------------------------------------------- */
-
-void locks_flush(struct fs *fs, struct handle *h, uint64_t owner)
-{
-	struct lock_key key;
-
-	if (!atio_lock_any(fs->locks))
-		return;
-	fs_lock(fs);
-	lock_key_of(h, &key);
-	fs_unlock(fs);
-	atio_lock_drop_owner(fs->locks, lock_key_lent(&key), owner);
-}
-
-bool locks_need_flush(struct fs *fs, const struct handle *h)
-{
-	const struct node *node = h->node;
-	struct atio_lock_request any = {
-		.kind = ATIO_LOCK_POSIX,
-		.mode = ATIO_LOCK_EXCLUSIVE,
-		.range = {0, ATIO_LOCK_END},
-	};
-	struct atio_lock_info info;
-	struct lock_key key;
-
-	if (node->opened->handles > 1 || node->txn ||
-	    (node->name && entry_find(fs, node->parent, node->name)))
-		return true;
-	if (!atio_lock_any(fs->locks))
-		return false;
-	lock_key_of(h, &key);
-	any.key = lock_key_lent(&key);
-	return atio_lock_test(fs->locks, &any, &info) > 0;
-}
-
-static unsigned note_owners(const struct node *node, const struct handle *gone,
-			    uint64_t *owners, unsigned n)
-{
-	if (!node || !node->opened)
-		return n;
-	ring_each(link, &node->opened->users)
-	{
-		struct handle *h = ring_item(link, struct handle, same);
-
-		if (n < MAX_OWNERS && h->range_owner && !h->ofd &&
-		    (h->tid == gone->tid ||
-		     proc_is_thread_of(gone->tid, h->range_tgid)))
-			owners[n++] = h->range_owner;
-	}
-	return n;
-}
-
-/* A close of any descriptor of a file takes a process's locks of it (fcntl(2)),
- * and this one the kernel did not tell of when it came: those that its opener
- * has through others. */
-static void drop_of_opener(struct fs *fs, const struct handle *h)
-{
-	uint64_t owners[MAX_OWNERS];
-	struct entry *entry;
-	struct lock_key key;
-	unsigned n;
-
-	fs_lock(fs);
-	lock_key_of(h, &key);
-	n = note_owners(h->node, h, owners, 0);
-	entry = h->node->name ? entry_find(fs, h->node->parent, h->node->name)
-			      : NULL;
-	for (struct txn *txn = entry ? entry->txns : NULL; txn; txn = txn->next)
-		if (txn->node != h->node)
-			n = note_owners(txn->node, h, owners, n);
-	fs_unlock(fs);
-	while (n)
-		atio_lock_drop_owner(fs->locks, lock_key_lent(&key),
-				     owners[--n]);
-}
-
-void locks_release(struct fs *fs, struct handle *h)
-{
-	if (h->locks)
-		atio_lock_drop_handle(fs->locks, (uintptr_t)h);
-	if (h->no_flush && atio_lock_any(fs->locks))
-		drop_of_opener(fs, h);
 }
 
 /* ---- ioctls ---------------------------------------------------------- */
@@ -493,7 +429,8 @@ static void ioctl_lock(fuse_req_t req, const struct fuse_file_info *fi,
 	call->want.counted = true;
 	call->want.wait = !(arg->flags & ATIO_IOC_NOWAIT);
 	call->want.who.tgid = proc_tgid(call->want.who.tid);
-	if (arg->timeout_ms)
+	if (arg->timeout_ms &&
+	    (!call->want.timeout_ms || arg->timeout_ms < call->want.timeout_ms))
 		call->want.timeout_ms = limit_of(arg->timeout_ms);
 	submit(call);
 }
@@ -506,15 +443,10 @@ static void ioctl_unlock(fuse_req_t req, struct handle *h)
 		.counted = true,
 		.who = {.owner = (uintptr_t)h},
 	};
-	struct lock_key key;
 	uint32_t count;
 	int r;
 
-	fs_lock(fs);
-	lock_key_of(h, &key);
-	fs_unlock(fs);
-	want.key = lock_key_lent(&key);
-	r = atio_lock_put(fs->locks, &want);
+	r = put(fs, h, &want);
 	count = r < 0 ? 0 : (uint32_t)r;
 	if (r < 0)
 		reply_err(req, r);

@@ -163,6 +163,9 @@ static int rename_committed(struct fs *fs, struct place *from, struct place *to,
 		entry_cut(fs, to->dir, to->name, FATE_ORPHANED, proc_tgid(tid));
 	locks_follow(fs, place_node(fs, from), from->dir, from->name, to->dir,
 		     to->name);
+	if (S_ISREG(from->st.st_mode) && from->st.st_nlink > 1)
+		locks_count_names(fs, &from->key, from->st.st_nlink, to->dir,
+				  to->name);
 	r = moved(fs, from, to);
 	from->entry = entry_find(fs, from->dir, from->name);
 	if (!r && from->entry)

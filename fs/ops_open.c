@@ -57,6 +57,14 @@ void handle_free(struct fs *fs, struct handle *h)
 	free(h);
 }
 
+bool handle_is_open(struct fs *fs, uint64_t h)
+{
+	ring_each(link,
+		  &fs->handles) if ((uintptr_t)ring_item(link, struct handle,
+							 all) == h) return true;
+	return false;
+}
+
 void handles_free_all(struct fs *fs)
 {
 	while (!ring_empty(&fs->handles))
@@ -84,8 +92,7 @@ static int attach(struct fs *fs, fuse_req_t req, struct node *node, int flags,
 		return r;
 	}
 	ring_add(&o->users, &h->same);
-	if (!node_is_current(node)) /* looked up just before it was replaced */
-		locks_stay(fs, node);
+	locks_join(fs, h);
 	a->h = h;
 	a->backing_id = o->backing_id;
 	return 0;

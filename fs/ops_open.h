@@ -19,6 +19,11 @@ struct answer {
 /* Whether the caller is in group @gid, supplementary ones included. */
 bool is_in_group(fuse_req_t req, gid_t gid);
 
+/* Whether its mode lets the caller open @node with @flags; false where an ACL
+ * says it.  The kernel has asked, but where it takes a file for new. */
+bool may_open(fuse_req_t req, struct node *node, const struct stat *st,
+	      int flags);
+
 struct stage_request stage_request_of(fuse_req_t req, struct node *dir,
 				      const char *name, enum txn_kind kind);
 

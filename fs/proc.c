@@ -203,7 +203,7 @@ uint64_t proc_started_ms(pid_t tid)
 	return f.started * 1000 / (uint64_t)hz;
 }
 
-bool proc_wants_ofd(pid_t tid)
+int proc_wants_ofd(pid_t tid)
 {
 	char text[256], *at;
 	long command;
@@ -211,7 +211,7 @@ bool proc_wants_ofd(pid_t tid)
 	/* "NUMBER ARGUMENT ARGUMENT ...", in hexadecimal but for the first. */
 	if (read_proc(tid, "syscall", text, sizeof(text)) <= 0 ||
 	    strtol(text, &at, 10) != SYS_fcntl)
-		return false;
+		return -ESRCH;
 	(void)strtoul(at, &at, 16);
 	command = strtol(at, NULL, 16);
 	return command == F_OFD_SETLK || command == F_OFD_SETLKW ||

@@ -48,9 +48,9 @@ bool proc_is_thread_of(pid_t tid, pid_t tgid);
 uint64_t proc_started_ms(pid_t tid);
 
 /* Whether @tid, which waits for our answer to a request for a lock, asked for
- * one of an open file: fcntl(2) with F_OFD_SETLK or F_OFD_SETLKW.  False when
- * it cannot be told. */
-bool proc_wants_ofd(pid_t tid);
+ * one of an open file: fcntl(2) with F_OFD_SETLK or F_OFD_SETLKW.  1, 0, or
+ * -ESRCH when it cannot be told. */
+int proc_wants_ofd(pid_t tid);
 
 /* comm of @tid into @buf, NUL-terminated; "" when not known. */
 void proc_command(pid_t tid, char *buf, size_t size);

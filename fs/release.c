@@ -39,35 +39,34 @@ static bool is_last_close(const struct handle *h, pid_t tid, uint64_t ino,
 }
 
 static int count_others(struct fs *fs, const struct node *node,
-			const struct handle *h)
+			const struct handle *h, pid_t tgid)
 {
-	const ino_t ino = node_shown_ino(fs, h->node);
 	int n = 0;
 
-	if (!node || !node->opened || node_shown_ino(fs, node) != ino)
+	if (!node || !node->opened ||
+	    node_shown_ino(fs, node) != node_shown_ino(fs, h->node))
 		return 0;
 	ring_each(link, &node->opened->users)
 	{
 		const struct handle *o = ring_item(link, struct handle, same);
 
 		n += o != h && !o->closing &&
-		     (o->tid == h->tid || (o->tgid && o->tgid == h->tgid));
+		     (o->tgid ? o->tgid == tgid
+			      : proc_is_thread_of(o->tid, tgid));
 	}
 	return n;
 }
 
-/* How many other open files the process has under that name which show the same
- * inode number: a descriptor each at least. */
-static int other_opens(struct fs *fs, const struct handle *h)
+int handle_count_others(struct fs *fs, const struct handle *h, pid_t tgid)
 {
 	const struct txn *txn = h->txn ? h->txn : h->node->txn;
 	int n;
 
 	if (!txn || !txn->entry)
-		return count_others(fs, h->node, h);
-	n = count_others(fs, node_find(fs, &txn->base), h);
+		return count_others(fs, h->node, h, tgid);
+	n = count_others(fs, node_find(fs, &txn->base), h, tgid);
 	for (const struct txn *o = txn->entry->txns; o; o = o->next)
-		n += count_others(fs, o->node, h);
+		n += count_others(fs, o->node, h, tgid);
 	return n;
 }
 
@@ -90,7 +89,7 @@ int txn_flush(struct fs *fs, struct handle *h, pid_t tid)
 	uint64_t ino = node_shown_ino(fs, h->node);
 	bool killed = false, last, named = h->txn && h->txn->entry;
 	char name[NAME_MAX + 1];
-	int n_others = other_opens(fs, h);
+	int n_others = handle_count_others(fs, h, h->tgid);
 
 	/* Of a file with several names the kernel may show another one. */
 	named = named && h->txn->base_nlink <= 1;

@@ -53,6 +53,9 @@ enum txn_fate {
 	FATE_FAILED, /* txn->error says why */
 };
 
+/* Whose a lock of a range is, as far as it can be told. */
+enum { RANGE_UNKNOWN, RANGE_POSIX, RANGE_OFD };
+
 /* One open(2) that the kernel knows. */
 struct handle {
 	struct node *node;   /* holds a reference */
@@ -68,7 +71,7 @@ struct handle {
 	bool closing;        /* its process has closed it: RELEASE may follow */
 	bool no_flush;       /* the kernel tells of its last close only */
 	bool locks;          /* a lock was asked for through it */
-	bool ofd;            /* range_owner is of an OFD lock */
+	uint8_t range_kind;  /* what range_owner is: RANGE_... */
 	uint64_t range_owner; /* who last asked for one of a range; 0: nobody */
 	pid_t range_tgid;     /* ... and his process */
 	struct ring same;     /* of those on the same inode: opened->users */
@@ -192,6 +195,10 @@ int txn_commit_snapshot_quick(struct fs *fs, struct txn *txn);
 /* Wait for what others have closed before this call: it may be in conflict.
  * @h may have lost its transaction afterwards (drops). */
 void txn_wait_for_others(struct fs *fs, const struct handle *h);
+
+/* How many other open files process @tgid has under the name of @h which show
+ * the same inode number: a descriptor each at least. */
+int handle_count_others(struct fs *fs, const struct handle *h, pid_t tgid);
 
 /* FLUSH of @h by thread @tid (drops). */
 int txn_flush(struct fs *fs, struct handle *h, pid_t tid);

@@ -134,6 +134,8 @@ struct lock_path *atio_lock_path_find(struct atio_lock_table *table,
 				      struct atio_lock_key key);
 int atio_lock_path_get(struct atio_lock_table *table, struct atio_lock_key key,
 		       struct lock_path **ret_path); /* pinned */
+/* Nobody holds or waits for any lock of it. */
+bool atio_lock_path_is_empty(const struct lock_path *path);
 /* Freed if it is empty. */
 void atio_lock_path_unpin(struct atio_lock_table *table,
 			  struct lock_path *path);

@@ -44,34 +44,70 @@ static bool is_of_other_thread(struct lock_span *span, void *arg)
 	return span->since_ms < probe->began;
 }
 
-int atio_lock_test(struct atio_lock_table *table,
-		   const struct atio_lock_request *request,
-		   struct atio_lock_info *ret_info)
+/* The first that is held in the way of @request, of any thread, and that @fn
+ * (NULL: any) takes. */
+static struct lock_span *
+find_held(struct atio_lock_table *table,
+	  const struct atio_lock_request *request,
+	  bool (*fn)(struct lock_span *span, void *arg), void *arg)
 {
 	struct lock_span want = {.who = request->who, .mode = request->mode};
-	struct probe probe = {.table = table, .tid = request->who.tid};
-	struct lock_span *found = NULL;
-	struct lock_path *path;
+	struct lock_path *path = atio_lock_path_find(table, request->key);
 
-	if (!atio_lock_is_valid(request))
-		return -EINVAL;
 	want.node.key = request->range.start;
 	want.node.end = request->range.end;
 	if (request->kind == ATIO_LOCK_FLOCK) {
 		want.node.key = 0;
 		want.node.end = ATIO_LOCK_END;
 	}
+	return path ? atio_lock_set_find(
+			      table,
+			      &atio_lock_space_of(path, request->kind)->held,
+			      &want, fn, arg)
+		    : NULL;
+}
+
+int atio_lock_test(struct atio_lock_table *table,
+		   const struct atio_lock_request *request,
+		   struct atio_lock_info *ret_info)
+{
+	struct probe probe = {.table = table, .tid = request->who.tid};
+	struct lock_span *found;
+
+	if (!atio_lock_is_valid(request))
+		return -EINVAL;
 	pthread_mutex_lock(&table->mutex);
-	path = atio_lock_path_find(table, request->key);
-	if (path)
-		found = atio_lock_set_find(
-			table, &atio_lock_space_of(path, request->kind)->held,
-			&want,
-			table->options.strict ? NULL : is_of_other_thread,
-			&probe);
+	found = find_held(table, request,
+			  table->options.strict ? NULL : is_of_other_thread,
+			  &probe);
 	if (found)
 		describe(found, table->options.now(table->options.ctx),
 			 ret_info);
+	pthread_mutex_unlock(&table->mutex);
+	return found ? 1 : 0;
+}
+
+static bool is_of_thread(struct lock_span *span, void *arg)
+{
+	const pid_t *tid = arg;
+
+	return span->thread && span->who.tid == *tid;
+}
+
+int atio_lock_recurses(struct atio_lock_table *table,
+		       const struct atio_lock_request *request,
+		       struct atio_lock_who *ret_who)
+{
+	pid_t tid = request->who.tid;
+	struct lock_span *found = NULL;
+
+	if (!atio_lock_is_valid(request))
+		return -EINVAL;
+	pthread_mutex_lock(&table->mutex);
+	if (tid && !table->options.strict)
+		found = find_held(table, request, is_of_thread, &tid);
+	if (found)
+		*ret_who = found->who;
 	pthread_mutex_unlock(&table->mutex);
 	return found ? 1 : 0;
 }

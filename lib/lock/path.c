@@ -108,14 +108,18 @@ void atio_lock_path_free(struct atio_lock_table *table, struct lock_path *path)
 	free(path);
 }
 
-void atio_lock_path_unpin(struct atio_lock_table *table, struct lock_path *path)
+bool atio_lock_path_is_empty(const struct lock_path *path)
 {
-	if (--path->pins)
-		return;
 	for (int i = 0; i < 2; i++)
 		if (path->space[i].holders || path->space[i].queue)
-			return;
-	atio_lock_path_free(table, path);
+			return false;
+	return true;
+}
+
+void atio_lock_path_unpin(struct atio_lock_table *table, struct lock_path *path)
+{
+	if (--path->pins == 0 && atio_lock_path_is_empty(path))
+		atio_lock_path_free(table, path);
 }
 
 struct atio_lock_space *atio_lock_space_of(struct lock_path *path,

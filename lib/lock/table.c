@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 int atio_lock_table_new(const struct atio_lock_options *options,
 			struct atio_lock_table **ret_table)
@@ -157,7 +158,41 @@ void atio_lock_drop_handle(struct atio_lock_table *table, uint64_t handle)
 	atio_lock_leave(table, &work);
 }
 
+void atio_lock_disown(struct atio_lock_table *table, uint64_t handle,
+		      pid_t tgid)
+{
+	struct tree_node *node;
+
+	pthread_mutex_lock(&table->mutex);
+	node = atio_tree_ge(table->held, handle, 0);
+	for (; node && node->key == handle;
+	     node = atio_tree_next(table->held, node)) {
+		struct lock_span *range = of_handle(node);
+		struct lock_thread *thread = range->thread;
+
+		if (range->who.tgid != tgid)
+			continue;
+		atio_lock_thread_del(range);
+		range->thread = NULL;
+		range->who.tid = 0;
+		atio_lock_thread_put(table, thread);
+	}
+	pthread_mutex_unlock(&table->mutex);
+}
+
 /* ---- paths and publishing --------------------------------------------- */
+
+/* Nobody has locks of @path any more, but a release is still being dealt with:
+ * it goes on without a name that anybody knows. */
+static int move_aside(struct atio_lock_table *table, struct lock_path *path)
+{
+	uint64_t serial = ++table->serial;
+	char bytes[1 + sizeof(serial)] = {0};
+	const struct atio_lock_key key = {bytes, sizeof(bytes)};
+
+	memcpy(bytes + 1, &serial, sizeof(serial));
+	return atio_lock_path_rename(table, path, key);
+}
 
 int atio_lock_move(struct atio_lock_table *table, struct atio_lock_key from,
 		   struct atio_lock_key to)
@@ -171,8 +206,9 @@ int atio_lock_move(struct atio_lock_table *table, struct atio_lock_key from,
 	path = atio_lock_path_find(table, from);
 	other = path ? atio_lock_path_find(table, to) : NULL;
 	if (other && other != path)
-		r = -EEXIST;
-	else if (path && !other)
+		r = atio_lock_path_is_empty(other) ? move_aside(table, other)
+						   : -EEXIST;
+	if (r == 0 && path && other != path)
 		r = atio_lock_path_rename(table, path, to);
 	pthread_mutex_unlock(&table->mutex);
 	return r;

@@ -146,6 +146,12 @@ int atio_lock_test(struct atio_lock_table *table,
 		   const struct atio_lock_request *request,
 		   struct atio_lock_info *ret_info);
 
+/* 1: *ret_who is the same thread, and has through another owner what would be
+ * in the way of @request otherwise (S23).  0: not so.  -EINVAL. */
+int atio_lock_recurses(struct atio_lock_table *table,
+		       const struct atio_lock_request *request,
+		       struct atio_lock_who *ret_who);
+
 /* Unlock; what is not held is no error.  Only key, kind, range, who.owner and
  * counted are looked at.  -ENOMEM: a range is to be split.  -EINVAL.
  * Counted: undo one get; returns how often it is held still, or -ENOLCK when it
@@ -169,6 +175,10 @@ void atio_lock_drop_owner(struct atio_lock_table *table,
 /* The last descriptor of an open file is closed: all that was got through it
  * (who.handle), of every kind and path. */
 void atio_lock_drop_handle(struct atio_lock_table *table, uint64_t handle);
+/* Process @tgid has closed all its descriptors of open file @handle, which
+ * others have, too: what it took through that is no longer its threads'. */
+void atio_lock_disown(struct atio_lock_table *table, uint64_t handle,
+		      pid_t tgid);
 /* Whether anything at all is held or waited for.  Does not take the mutex. */
 bool atio_lock_any(struct atio_lock_table *table);
 /* By id, from atio_lock_each: released; who waits is told -ENOLCK.  -ENOENT.

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Whose locks are: processes and their descriptors come and go, and locks with
+ * them.
+ */
+#include <stdlib.h>
+
+#include "entry.h"
+#include "locks.h"
+#include "open.h"
+#include "ops.h"
+#include "proc.h"
+
+/* ---- whose a lock is ------------------------------------------------- */
+
+/* An open file that process @tgid locked may have been closed there, and live
+ * on in another process (fork(2)). */
+struct owned {
+	uint64_t handle;
+	pid_t tgid;
+};
+
+/* With fs->lock, which is dropped: whether that was so. */
+static bool disown(struct fs *fs, const struct owned *owned)
+{
+	const struct handle *h = (void *)(uintptr_t)owned->handle;
+	int others = handle_count_others(fs, h, owned->tgid), n, more = 0;
+	ino_t shown = node_shown_ino(fs, h->node), ino = h->node->key.ino;
+
+	fs_unlock(fs);
+	n = proc_count_fds(owned->tgid, shown, NULL, -1, others + 1);
+	if (n >= 0 && n <= others && ino != shown) /* not asked for again yet */
+		more = proc_count_fds(owned->tgid, ino, NULL, -1, 1);
+	if (n >= 0 && n <= others && more <= 0)
+		atio_lock_disown(fs->locks, owned->handle, owned->tgid);
+	fs_lock(fs);
+	return n >= 0 && n <= others && more <= 0;
+}
+
+void lock_check_recursion(struct fs *fs, const struct atio_lock_request *want)
+{
+	struct atio_lock_who who;
+	struct owned owned;
+
+	if (!want->who.tid || !atio_lock_any(fs->locks))
+		return;
+	fs_lock(fs);
+	while (atio_lock_recurses(fs->locks, want, &who) > 0) {
+		owned = (struct owned){who.handle, who.tgid};
+		if (!disown(fs, &owned))
+			break;
+	}
+	fs_unlock(fs);
+}
+
+#define MAX_OWNED 256
+
+struct owners {
+	struct owned items[MAX_OWNED];
+	unsigned n;
+};
+
+static void note_owner(void *arg, const struct atio_lock_info *info)
+{
+	struct owners *owners = arg;
+
+	if (!info->waiting && info->kind != ATIO_LOCK_POSIX && info->who.tid &&
+	    owners->n < MAX_OWNED)
+		owners->items[owners->n++] =
+			(struct owned){info->who.handle, info->who.tgid};
+}
+
+bool lock_check_deadlock(struct fs *fs)
+{
+	struct owners *owners = calloc(1, sizeof(*owners));
+	bool any = false;
+
+	if (!owners)
+		return false;
+	fs_lock(fs);
+	atio_lock_each(fs->locks, note_owner, owners);
+	for (unsigned i = 0; i < owners->n; i++)
+		if (handle_is_open(fs, owners->items[i].handle))
+			any |= disown(fs, &owners->items[i]);
+	fs_unlock(fs);
+	free(owners);
+	return any;
+}
+
+/* ---- closing --------------------------------------------------------- */
+
+void locks_flush(struct fs *fs, struct handle *h, uint64_t owner)
+{
+	struct lock_key key, now;
+
+	if (!atio_lock_any(fs->locks))
+		return;
+	lock_key_now(fs, h, &now);
+	do {
+		key = now;
+		atio_lock_drop_owner(fs->locks, lock_key_lent(&key), owner);
+		lock_key_now(fs, h, &now);
+	} while (!lock_key_equal(&key, &now));
+}
+
+bool locks_need_flush(struct fs *fs, const struct handle *h)
+{
+	const struct node *node = h->node;
+	struct atio_lock_who who;
+	struct lock_key key;
+
+	if (!h->tid || node->opened->handles > 1 || node->txn ||
+	    (node->name && entry_find(fs, node->parent, node->name)))
+		return true;
+	if (!atio_lock_any(fs->locks))
+		return false;
+	lock_key_of(h, &key);
+	return lock_find(fs, lock_key_lent(&key), ATIO_LOCK_EXCLUSIVE, &who);
+}
+
+/* Who has POSIX locks through a handle on @node, and is the process that opened
+ * @gone. */
+static uint64_t find_owner(const struct node *node, const struct handle *gone)
+{
+	if (!node || !node->opened)
+		return 0;
+	ring_each(link, &node->opened->users)
+	{
+		struct handle *h = ring_item(link, struct handle, same);
+
+		if (h->range_owner && h->range_kind == RANGE_POSIX &&
+		    proc_is_thread_of(gone->tid, h->range_tgid))
+			return h->range_owner;
+	}
+	return 0;
+}
+
+/* A close of any descriptor of a file takes a process's locks of it (fcntl(2)),
+ * and this one the kernel did not tell of when it came: those that its opener
+ * has through others. */
+static void drop_of_opener(struct fs *fs, const struct handle *h)
+{
+	struct entry *entry;
+	struct lock_key key;
+	uint64_t owner;
+
+	fs_lock(fs);
+	lock_key_of(h, &key);
+	owner = find_owner(h->node, h);
+	entry = h->node->name ? entry_find(fs, h->node->parent, h->node->name)
+			      : NULL;
+	for (struct txn *txn = entry ? entry->txns : NULL; txn && !owner;
+	     txn = txn->next)
+		owner = find_owner(txn->node, h);
+	fs_unlock(fs);
+	if (owner)
+		atio_lock_drop_owner(fs->locks, lock_key_lent(&key), owner);
+}
+
+void locks_release(struct fs *fs, struct handle *h)
+{
+	if (h->locks)
+		atio_lock_drop_handle(fs->locks, (uintptr_t)h);
+	if (h->no_flush && atio_lock_any(fs->locks))
+		drop_of_opener(fs, h);
+}
