@@ -27,8 +27,10 @@
 #include "session.h"
 
 /* After close(2) has told the daemon of it, the kernel sends RELEASE, if it was
- * the last one, before close returns.  Later than this, it was not. */
-#define RELEASE_MS 100
+ * the last one, before close returns.  So often it is looked whether it has. */
+#define LOOK_MS  20
+#define LOOKS    250 /* at the most */
+#define LOOKS_ON 5   /* after it has: for this daemon to read it */
 
 /* ---- refreshing ------------------------------------------------------ */
 
@@ -160,20 +162,12 @@ static bool may_have(fuse_req_t req, struct node *node, int fd,
 		fgetxattr(fd, "system.posix_acl_access", NULL, 0) <= 0);
 }
 
-/* The kernel keeps what the daemon served, as long as size and mtime stay: one
- * mtime for each content, ever later.  0: it keeps nothing. */
-static unsigned mtime_step(const struct node *node, unsigned *n)
-{
-	return node->opened && node->opened->backing_id ? 0 : ++*n;
-}
-
 /* Busy: the shadow begins anew, from what is current (drops). */
 static int begin_anew(struct fs *fs, fuse_req_t req, struct txn *txn)
 {
 	struct atio_error err = ATIO_ERROR_INIT;
 	struct file_key key;
 	struct stat st;
-	unsigned later_ns;
 	int r, fd;
 
 	fd = open_current(fs, txn->entry->dir, txn->entry->name, &key, &st);
@@ -187,7 +181,6 @@ static int begin_anew(struct fs *fs, fuse_req_t req, struct txn *txn)
 		close(fd);
 		return 0;
 	}
-	later_ns = mtime_step(txn->node, &txn->refreshes);
 	txn->behind = txn->conflict = txn->rebased = false;
 	txn->prepared = false;
 	txn->shown_ino = entry_shown_ino(txn->entry, &key);
@@ -203,8 +196,7 @@ static int begin_anew(struct fs *fs, fuse_req_t req, struct txn *txn)
 	txn->snapshot = NULL;
 	txn->refreshing = true;
 	fs_unlock(fs);
-	r = atio_store_copy(fs->store, fd, atio_shadow_fd(txn->shadow),
-			    later_ns, &err);
+	r = atio_store_copy(fs->store, fd, atio_shadow_fd(txn->shadow), &err);
 	close(fd);
 	fs_lock(fs);
 	txn->refreshing = false;
@@ -255,7 +247,6 @@ static int rewrite(struct fs *fs, const struct handle *h, int from, int to)
 {
 	struct atio_error err = ATIO_ERROR_INIT;
 	struct opened *o = h->node->opened;
-	unsigned later_ns = mtime_step(h->node, &o->refreshes);
 	char path[PATH_MAX];
 	struct stat st;
 	int r = 0;
@@ -268,7 +259,7 @@ static int rewrite(struct fs *fs, const struct handle *h, int from, int to)
 	    (errno == ENOSPC || errno == EDQUOT))
 		r = -errno;
 	if (!r)
-		r = atio_store_copy(fs->store, from, to, later_ns, &err);
+		r = atio_store_copy(fs->store, from, to, &err);
 	fs_lock(fs);
 	o->refreshing = false;
 	pthread_cond_broadcast(&fs->settled);
@@ -330,6 +321,20 @@ static int reattach(struct fs *fs, struct node *node)
 	return r;
 }
 
+/* Where the daemon serves the data, the kernel keeps its pages as long as size
+ * and mtime stay: those who ask shall see another mtime. */
+static void nudge(struct node *node, pid_t tid)
+{
+	struct opened *o = node->opened;
+	struct stat st;
+
+	if (o->backing_id || fstat(o->fd, &st) < 0)
+		return;
+	o->nudge++;
+	o->nudge_mtime = st.st_mtim;
+	o->nudge_for = tid;
+}
+
 int lock_refresh(struct fs *fs, fuse_req_t req, struct handle *h)
 {
 	int r = 0;
@@ -344,6 +349,7 @@ int lock_refresh(struct fs *fs, fuse_req_t req, struct handle *h)
 		r = reattach(fs, h->node);
 	else
 		r = refresh_old(fs, req, h);
+	nudge(h->node, fuse_req_ctx(req)->pid);
 	/* Attributes only: that waits for nothing. */
 	fs_unlock(fs);
 	(void)fuse_lowlevel_notify_inval_inode(fs->se, node_ino(fs, h->node),
@@ -480,9 +486,8 @@ bool lock_bury(struct fs *fs, struct handle *h)
 	struct lock_key key;
 
 	lock_key_of(h, &key);
-	if (!atio_lock_any(fs->locks) ||
-	    !lock_find(fs, lock_key_lent(&key), ATIO_LOCK_SHARED, &who))
-		return false;
+	if (!lock_find(fs, lock_key_lent(&key), ATIO_LOCK_SHARED, &who))
+		return h->locks; /* what it wrote, it wrote before */
 	if (who.tgid == h->tgid)
 		roll_back_dead(fs, h->txn, h->tgid);
 	return true;
@@ -508,12 +513,12 @@ static struct txn *find_closing(struct fs *fs, struct atio_lock_key key)
 	return find_txn(fs, key, is_closing);
 }
 
-static struct timespec release_deadline(void)
+static struct timespec next_look(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	t.tv_nsec += RELEASE_MS * 1000000l;
+	t.tv_nsec += LOOK_MS * 1000000l;
 	t.tv_sec += t.tv_nsec / 1000000000;
 	t.tv_nsec %= 1000000000;
 	return t;
@@ -525,26 +530,41 @@ struct after_close {
 	pid_t tgid;
 };
 
+/* Wait until the kernel has released what was closed, or it is clear that it
+ * will not, because somebody else has the open file, too. */
+static void wait_for_release(struct fs *fs, struct atio_lock_key key)
+{
+	struct timespec until = next_look();
+	int looks = 0, closed = 0;
+	struct txn *txn;
+
+	while ((txn = find_closing(fs, key))) {
+		struct handle *h = txn->handles;
+
+		if (txn->pending) { /* it came */
+			pthread_cond_wait(&fs->settled, &fs->lock);
+			continue;
+		}
+		if (!pthread_cond_timedwait(&fs->settled, &fs->lock, &until))
+			continue;
+		until = next_look();
+		if (find_closing(fs, key) != txn || txn->handles != h)
+			continue;
+		closed += proc_closed(h->closer, &h->closer_time);
+		if (closed > LOOKS_ON || looks++ == LOOKS)
+			h->closing = false;
+	}
+}
+
 /* (free) */
 static void publish_after_close(struct fs *fs, void *arg)
 {
-	const struct timespec until = release_deadline();
 	struct after_close *job = arg;
-	struct txn *txn;
-	int r = 0;
 
 	fs_lock(fs);
 	fs->n_release_waits++;
-	while (!r && (txn = find_closing(fs, lock_key_lent(&job->key))))
-		if (txn->pending) /* it came */
-			pthread_cond_wait(&fs->settled, &fs->lock);
-		else
-			r = pthread_cond_timedwait(&fs->settled, &fs->lock,
-						   &until);
+	wait_for_release(fs, lock_key_lent(&job->key));
 	fs->n_release_waits--;
-	/* Others have it open, too. */
-	while ((txn = find_closing(fs, lock_key_lent(&job->key))))
-		txn->handles->closing = false;
 	publish_update(fs, lock_key_lent(&job->key), job->tgid);
 	fs_unlock(fs);
 	atio_lock_resume(fs->locks, job->space);

@@ -34,7 +34,11 @@ struct opened {
 	 * (lock_refresh): which, and when that was last changed. */
 	struct file_key content;
 	struct timespec content_ctime;
-	unsigned refreshes; /* how often */
+	/* While mtime is this, it is shown so many nanoseconds later; and one
+	 * more when this thread asks. */
+	struct timespec nudge_mtime;
+	unsigned nudge;
+	pid_t nudge_for;
 	bool refreshing;
 	struct ring all;  /* of fs->opened */
 	struct ring idle; /* of fs->idle, the oldest first */

@@ -36,6 +36,19 @@ ino_t node_shown_ino(struct fs *fs, const struct node *node)
 		       : key->ino;
 }
 
+/* See lock_fresh.c. */
+static void show_mtime(const struct node *node, struct stat *st)
+{
+	const struct opened *o = node->opened;
+
+	if (!o || !o->nudge || o->nudge_mtime.tv_sec != st->st_mtim.tv_sec ||
+	    o->nudge_mtime.tv_nsec != st->st_mtim.tv_nsec)
+		return;
+	st->st_mtim.tv_nsec += o->nudge % 1000000;
+	st->st_mtim.tv_sec += st->st_mtim.tv_nsec / 1000000000;
+	st->st_mtim.tv_nsec %= 1000000000;
+}
+
 int node_attr(struct fs *fs, struct node *node, struct stat *ret_st)
 {
 	int r;
@@ -43,8 +56,10 @@ int node_attr(struct fs *fs, struct node *node, struct stat *ret_st)
 	if (node->is_ctl)
 		return ctl_stat(fs, node, ret_st);
 	r = node_stat(fs, node, ret_st);
-	if (!r && node->type == S_IFREG)
+	if (!r && node->type == S_IFREG) {
 		ret_st->st_ino = node_shown_ino(fs, node);
+		show_mtime(node, ret_st);
+	}
 	/* A shadow's only name is in the stage: its program shall see those
 	 * that it will have. */
 	if (!r && node->txn && !node->txn->entry)
@@ -85,6 +100,12 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		dir_wait(fs, node);
 	else if (node->type == S_IFREG)
 		node_settle(fs, node);
+	/* Others may have seen that mtime, and not have dropped the pages. */
+	if (node->opened && node->opened->nudge_for &&
+	    node->opened->nudge_for == fuse_req_ctx(req)->pid) {
+		node->opened->nudge++;
+		node->opened->nudge_for = 0;
+	}
 	r = node_attr(fs, node, &st);
 	if (!r)
 		timeout = attr_timeout(fs, node, &st);

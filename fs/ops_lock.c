@@ -123,14 +123,30 @@ static void answer(struct call *call, int r)
 	free(call);
 }
 
-/* With fs->lock: the lock was granted, and there is nothing more to do. */
-static bool is_complete(const struct call *call)
+/* With fs->lock: whether what was granted is what the open file locks.  It may
+ * have moved along with the file since it was asked for; or the file was moved
+ * between the look at its key and the request. */
+static bool is_in_place(struct call *call)
 {
 	struct lock_key now;
 
 	lock_key_of(call->h, &now);
-	return lock_key_equal(&now, &call->key) &&
-	       !lock_is_stale(call->fs, call->h);
+	if (lock_key_equal(&now, &call->key))
+		return true;
+	call->want.key = lock_key_lent(&now);
+	if (!atio_lock_is_held(call->fs->locks, &call->want)) {
+		call->want.key = lock_key_lent(&call->key);
+		return false;
+	}
+	call->key = now;
+	call->want.key = lock_key_lent(&call->key);
+	return true;
+}
+
+/* With fs->lock: it was granted, and there is nothing more to do. */
+static bool is_complete(struct call *call)
+{
+	return is_in_place(call) && !lock_is_stale(call->fs, call->h);
 }
 
 static void start(struct call *call);
@@ -139,23 +155,21 @@ static void start(struct call *call);
 static void complete(struct call *call)
 {
 	struct fs *fs = call->fs;
-	struct lock_key now;
+	bool in_place;
 	int r;
 
 	fs_lock(fs);
 	r = lock_refresh(fs, call->req, call->h);
-	lock_key_of(call->h, &now);
+	in_place = is_in_place(call);
 	fs_unlock(fs);
-	if (r == 0 && lock_key_equal(&now, &call->key)) {
+	if (r == 0 && in_place) {
 		answer(call, 0);
 		return;
 	}
-	/* It lies where it was asked for, or has moved along. */
-	if (atio_lock_put(fs->locks, &call->want) < 0 || !call->want.counted)
-		(void)put(fs, call->h, &call->want);
+	(void)atio_lock_put(fs->locks, &call->want);
 	if (r < 0)
 		answer(call, r);
-	else /* the file was moved just before: it has other locks now */
+	else
 		start(call);
 }
 

@@ -126,6 +126,7 @@ pid_t proc_tgid(pid_t tid)
 struct stat_fields {
 	char state;
 	uint64_t flags;
+	uint64_t user;    /* time on a processor, in clock ticks */
 	uint64_t started; /* in clock ticks */
 	int64_t exit_code;
 };
@@ -160,7 +161,11 @@ static int read_stat(pid_t tid, struct stat_fields *f)
 	if (!at)
 		return -EPROTO;
 	f->flags = strtoull(at, NULL, 10);
-	at = skip_fields(at, 22 - 9);
+	at = skip_fields(at, 14 - 9);
+	if (!at)
+		return -EPROTO;
+	f->user = strtoull(at, NULL, 10);
+	at = skip_fields(at, 22 - 14);
 	if (!at)
 		return -EPROTO;
 	f->started = strtoull(at, NULL, 10);
@@ -201,6 +206,43 @@ uint64_t proc_started_ms(pid_t tid)
 	if (hz <= 0 || read_stat(tid, &f) < 0)
 		return 0;
 	return f.started * 1000 / (uint64_t)hz;
+}
+
+/* System calls that close files, or end the process, which does so. */
+static bool may_close(long number)
+{
+	static const long closing[] = {
+		SYS_close,    SYS_close_range, SYS_dup3,
+		SYS_execve,   SYS_exit_group,  SYS_exit,
+		SYS_execveat,
+#ifdef SYS_dup2
+		SYS_dup2,
+#endif
+		-1, /* none: it is ending */
+	};
+
+	for (size_t i = 0; i < sizeof(closing) / sizeof(*closing); i++)
+		if (number == closing[i])
+			return true;
+	return false;
+}
+
+bool proc_closed(pid_t tid, uint64_t *user)
+{
+	struct stat_fields f;
+	char text[256], *end;
+	long number;
+
+	if (read_stat(tid, &f) < 0 || f.state == 'Z' || f.state == 'X')
+		return true;
+	if (*user == UINT64_MAX)
+		*user = f.user;
+	if (f.user > *user)
+		return true;
+	if (read_proc(tid, "syscall", text, sizeof(text)) <= 0)
+		return true;
+	number = strtol(text, &end, 10);
+	return end != text && !may_close(number); /* else: "running" */
 }
 
 int proc_wants_ofd(pid_t tid)

@@ -47,6 +47,12 @@ bool proc_is_thread_of(pid_t tid, pid_t tgid);
  * starttime, to a clock tick); 0 when not known. */
 uint64_t proc_started_ms(pid_t tid);
 
+/* Whether @tid, whose close(2) was answered, has returned from it: it is in
+ * another system call, has used the processor for itself since, or is gone.
+ * *user: what it had used of that, UINT64_MAX at first.  True when it cannot be
+ * told. */
+bool proc_closed(pid_t tid, uint64_t *user);
+
 /* Whether @tid, which waits for our answer to a request for a lock, asked for
  * one of an open file: fcntl(2) with F_OFD_SETLK or F_OFD_SETLKW.  1, 0, or
  * -ESRCH when it cannot be told. */

@@ -112,6 +112,8 @@ int txn_flush(struct fs *fs, struct handle *h, pid_t tid)
 	if (!last)
 		return 0;
 	h->closing = true;
+	h->closer = tid;
+	h->closer_time = UINT64_MAX;
 	txn_wait_for_others(fs, h);
 	if (!h->txn || (has_others(h->txn, h) && lock_keeps_back(fs, h)))
 		return 0;

@@ -69,9 +69,11 @@ struct handle {
 	bool buried;         /* ... and what it had written was rolled back */
 	bool lingers;        /* closed, but still mapped */
 	bool closing;        /* its process has closed it: RELEASE may follow */
-	bool no_flush;       /* the kernel tells of its last close only */
-	bool locks;          /* a lock was asked for through it */
-	uint8_t range_kind;  /* what range_owner is: RANGE_... */
+	pid_t closer;        /* the thread that did ... */
+	uint64_t closer_time; /* ... and what it had of the processor then */
+	bool no_flush;        /* the kernel tells of its last close only */
+	bool locks;           /* a lock was asked for through it */
+	uint8_t range_kind;   /* what range_owner is: RANGE_... */
 	uint64_t range_owner; /* who last asked for one of a range; 0: nobody */
 	pid_t range_tgid;     /* ... and his process */
 	struct ring same;     /* of those on the same inode: opened->users */
@@ -104,16 +106,15 @@ struct txn {
 	uid_t uid;
 	char command[16]; /* of a writer that was killed */
 	bool busy;
-	bool over;          /* only those who wait for it still know it */
-	bool ready;         /* staged: node and content are there */
-	bool unpublished;   /* held changes at the last mark */
-	bool prepared;      /* flushed since the last mark */
-	bool shared;        /* joined without O_TRUNC: becomes an update */
-	bool append_only;   /* every writer used O_APPEND, and only that */
-	bool rebased;       /* its content lacks what others published: only its
-			       tail is applied */
-	bool conflict;      /* its base was rewritten in place by others */
-	unsigned refreshes; /* how often it began anew (lock_fresh.c) */
+	bool over;        /* only those who wait for it still know it */
+	bool ready;       /* staged: node and content are there */
+	bool unpublished; /* held changes at the last mark */
+	bool prepared;    /* flushed since the last mark */
+	bool shared;      /* joined without O_TRUNC: becomes an update */
+	bool append_only; /* every writer used O_APPEND, and only that */
+	bool rebased;     /* its content lacks what others published: only its
+			     tail is applied */
+	bool conflict;    /* its base was rewritten in place by others */
 	bool refreshing;  /* busy: its content is being replaced by the current
 			     one, of which nobody has to be told */
 	bool behind;      /* others, or other descriptors of its own process,

@@ -87,6 +87,27 @@ int atio_lock_test(struct atio_lock_table *table,
 	return found ? 1 : 0;
 }
 
+bool atio_lock_is_held(struct atio_lock_table *table,
+		       const struct atio_lock_request *request)
+{
+	struct lock_span want = {.who = request->who, .kind = request->kind};
+	struct lock_path *path;
+	bool held = false;
+
+	if (!atio_lock_place_is_valid(request))
+		return false;
+	want.node.key = request->range.start;
+	want.node.end = request->range.end;
+	pthread_mutex_lock(&table->mutex);
+	path = atio_lock_path_find(table, request->key);
+	if (path) {
+		want.space = atio_lock_space_of(path, request->kind);
+		held = atio_lock_converts(&want);
+	}
+	pthread_mutex_unlock(&table->mutex);
+	return held;
+}
+
 static bool is_of_thread(struct lock_span *span, void *arg)
 {
 	const pid_t *tid = arg;

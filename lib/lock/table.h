@@ -159,6 +159,10 @@ int atio_lock_recurses(struct atio_lock_table *table,
 int atio_lock_put(struct atio_lock_table *table,
 		  const struct atio_lock_request *request);
 
+/* Whether the owner of @request holds some of what it asks for. */
+bool atio_lock_is_held(struct atio_lock_table *table,
+		       const struct atio_lock_request *request);
+
 /* How often @owner holds the flock of @key; 0: not. */
 unsigned atio_lock_depth(struct atio_lock_table *table,
 			 struct atio_lock_key key, uint64_t owner);

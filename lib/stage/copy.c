@@ -235,7 +235,7 @@ int atio_copy_data(int from, int to, bool clone, struct atio_error *err)
 		     : 0;
 }
 
-int atio_copy_times(int from, int to, unsigned later_ns)
+int atio_copy_times(int from, int to)
 {
 	struct timespec ts[2];
 	struct stat st;
@@ -244,14 +244,11 @@ int atio_copy_times(int from, int to, unsigned later_ns)
 		return -errno;
 	ts[0] = st.st_atim;
 	ts[1] = st.st_mtim;
-	ts[1].tv_nsec += later_ns % 1000000000;
-	ts[1].tv_sec += later_ns / 1000000000 + ts[1].tv_nsec / 1000000000;
-	ts[1].tv_nsec %= 1000000000;
 	return futimens(to, ts) < 0 ? -errno : 0;
 }
 
 int atio_store_copy(struct atio_store *store, int from, int to,
-		    unsigned later_ns, struct atio_error *err)
+		    struct atio_error *err)
 {
 	int r;
 
@@ -260,6 +257,6 @@ int atio_store_copy(struct atio_store *store, int from, int to,
 		r = atio_copy_meta(from, to, err);
 	if (r < 0)
 		return r;
-	r = atio_copy_times(from, to, later_ns);
+	r = atio_copy_times(from, to);
 	return r < 0 ? atio_fail(err, -r, "set the times") : 0;
 }

@@ -20,7 +20,7 @@ int atio_rewrite(struct atio_store *store, int from, int target,
 		r = atio_copy_meta(from, target, err);
 	if (r < 0)
 		return r;
-	r = atio_copy_times(from, target, 0);
+	r = atio_copy_times(from, target);
 	if (r < 0)
 		return atio_fail(err, -r, "set the times");
 	if (store->durable && fsync(target) < 0)

@@ -190,7 +190,7 @@ static int shadow_of(struct atio_store *store, int from, bool content,
 	if (!r)
 		r = atio_copy_meta(from, s->fd, err);
 	if (!r && content)
-		r = atio_copy_times(from, s->fd, 0);
+		r = atio_copy_times(from, s->fd);
 	if (r < 0) {
 		(void)unlinkat(store->stage_fd, s->name, 0);
 		atio_shadow_free(s);

@@ -99,7 +99,7 @@ char *atio_unescape(const char *text);
 /* ---- copy.c ---------------------------------------------------------- */
 
 int atio_copy_meta(int from, int to, struct atio_error *err);
-int atio_copy_times(int from, int to, unsigned later_ns); /* mtime later */
+int atio_copy_times(int from, int to);
 /* Content of @from into @to (made as long), holes kept. */
 int atio_copy_data(int from, int to, bool clone, struct atio_error *err);
 

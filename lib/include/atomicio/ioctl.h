@@ -55,7 +55,8 @@ struct atio_ioc_name {
 struct atio_ioc_lock {
 	__u32 mode;       /* ATIO_IOC_SHARED or ATIO_IOC_EXCLUSIVE */
 	__u32 flags;      /* ATIO_IOC_NOWAIT, or 0 */
-	__u64 timeout_ms; /* 0: no limit but the mount's own */
+	__u64 timeout_ms; /* 0: no limit; lock_timeout of the mount holds, too
+			   */
 	__u32 count;      /* on return: how often it is held now */
 	__u32 reserved;   /* 0 */
 };

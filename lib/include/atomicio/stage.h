@@ -60,11 +60,10 @@ bool atio_store_can_clone(const struct atio_store *store);
 bool atio_store_is_unfinished(struct atio_store *store, uint64_t ino);
 
 /* Give the file @to (writable) content, attributes and times of @from, both
- * lent; with @later_ns, that much is added to mtime, so that who caches by it
- * notices.  Not atomic: for a file that has no name any more, but that somebody
- * has open. */
+ * lent.  Not atomic: for a file that has no name any more, but that somebody has
+ * open. */
 int atio_store_copy(struct atio_store *store, int from, int to,
-		    unsigned later_ns, struct atio_error *err);
+		    struct atio_error *err);
 
 /* A directory descriptor of the quarantine, lent. */
 int atio_store_quarantine_fd(const struct atio_store *store);
