@@ -83,8 +83,8 @@ bool lock_is_stale(struct fs *fs, const struct handle *h)
 			return true;
 	}
 	if (node->txn)
-		return is_behind(node->txn);
-	return node->opened->detached || is_old(h);
+		return node->txn->refreshing || is_behind(node->txn);
+	return node->opened->refreshing || node->opened->detached || is_old(h);
 }
 
 /* Wait for what was closed before the lock was granted. */
@@ -321,18 +321,11 @@ static int reattach(struct fs *fs, struct node *node)
 	return r;
 }
 
-/* Where the daemon serves the data, the kernel keeps its pages as long as size
- * and mtime stay: those who ask shall see another mtime. */
-static void nudge(struct node *node, pid_t tid)
+void lock_granted(struct handle *h)
 {
-	struct opened *o = node->opened;
-	struct stat st;
+	const struct opened *o = h->node->opened;
 
-	if (o->backing_id || fstat(o->fd, &st) < 0)
-		return;
-	o->nudge++;
-	o->nudge_mtime = st.st_mtim;
-	o->nudge_for = tid;
+	h->anew = !o->backing_id && (o->writable || h->node->txn || o->nudge);
 }
 
 int lock_refresh(struct fs *fs, fuse_req_t req, struct handle *h)
@@ -349,7 +342,7 @@ int lock_refresh(struct fs *fs, fuse_req_t req, struct handle *h)
 		r = reattach(fs, h->node);
 	else
 		r = refresh_old(fs, req, h);
-	nudge(h->node, fuse_req_ctx(req)->pid);
+	h->node->opened->nudge++;
 	/* Attributes only: that waits for nothing. */
 	fs_unlock(fs);
 	(void)fuse_lowlevel_notify_inval_inode(fs->se, node_ino(fs, h->node),

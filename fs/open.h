@@ -34,11 +34,8 @@ struct opened {
 	 * (lock_refresh): which, and when that was last changed. */
 	struct file_key content;
 	struct timespec content_ctime;
-	/* While mtime is this, it is shown so many nanoseconds later; and one
-	 * more when this thread asks. */
-	struct timespec nudge_mtime;
-	unsigned nudge;
-	pid_t nudge_for;
+	unsigned nudge; /* mtime is shown so many nanoseconds later, ... */
+	struct timespec nudge_mtime; /* ... as long as it is this */
 	bool refreshing;
 	struct ring all;  /* of fs->opened */
 	struct ring idle; /* of fs->idle, the oldest first */
