@@ -59,6 +59,7 @@ struct fs {
 
 	/* Decided at INIT. */
 	bool passthrough;
+	bool direct_mmap; /* direct I/O does not exclude mappings (Linux 6.6) */
 	char io_reason[128]; /* why passthrough or not, for people */
 	unsigned proto_minor;
 

@@ -321,11 +321,16 @@ static int reattach(struct fs *fs, struct node *node)
 	return r;
 }
 
-void lock_granted(struct handle *h)
+/* Where the daemon serves the data, the kernel keeps its pages as long as size
+ * and mtime stay: so that is another one for each content. */
+static void nudge(struct opened *o)
 {
-	const struct opened *o = h->node->opened;
+	struct stat st;
 
-	h->anew = !o->backing_id && (o->writable || h->node->txn || o->nudge);
+	if (o->backing_id || fstat(o->fd, &st) < 0)
+		return;
+	o->nudge++;
+	o->nudge_mtime = st.st_mtim;
 }
 
 int lock_refresh(struct fs *fs, fuse_req_t req, struct handle *h)
@@ -342,7 +347,7 @@ int lock_refresh(struct fs *fs, fuse_req_t req, struct handle *h)
 		r = reattach(fs, h->node);
 	else
 		r = refresh_old(fs, req, h);
-	h->node->opened->nudge++;
+	nudge(h->node->opened);
 	/* Attributes only: that waits for nothing. */
 	fs_unlock(fs);
 	(void)fuse_lowlevel_notify_inval_inode(fs->se, node_ino(fs, h->node),

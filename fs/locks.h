@@ -101,13 +101,6 @@ bool lock_is_stale(struct fs *fs, const struct handle *h);
  * the log (drops). */
 int lock_refresh(struct fs *fs, fuse_req_t req, struct handle *h);
 
-/* @h got its lock.  Where the daemon serves the data, the kernel keeps its
- * pages as long as size and mtime stay, and drops them in the call of whoever
- * sees another mtime: a moment after that the old ones may still be read by
- * others, or be fetched again.  So the next read through @h will see an mtime
- * that nobody has seen (op_getattr), and drop them itself. */
-void lock_granted(struct handle *h);
-
 /* An exclusive lock was given up: publish the update that was written under it
  * (S14); as atio_lock_options.released (free). */
 int lock_released(void *ctx, struct atio_lock_key key,

@@ -36,19 +36,7 @@ ino_t node_shown_ino(struct fs *fs, const struct node *node)
 		       : key->ino;
 }
 
-/* See lock_granted. */
-static void see_anew(const struct node *node, struct handle *h)
-{
-	struct opened *o = node->opened;
-	struct stat st;
-
-	if (!h->anew || fstat(o->fd, &st) < 0)
-		return;
-	h->anew = false;
-	o->nudge++;
-	o->nudge_mtime = st.st_mtim;
-}
-
+/* See lock_fresh.c. */
 static void show_mtime(const struct node *node, struct stat *st)
 {
 	const struct opened *o = node->opened;
@@ -112,8 +100,6 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		dir_wait(fs, node);
 	else if (node->type == S_IFREG)
 		node_settle(fs, node);
-	if (fi && node->type == S_IFREG && !node->is_ctl)
-		see_anew(node, fi_handle(fi));
 	r = node_attr(fs, node, &st);
 	if (!r)
 		timeout = attr_timeout(fs, node, &st);

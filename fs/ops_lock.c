@@ -146,10 +146,7 @@ static bool is_in_place(struct call *call)
 /* With fs->lock: it was granted, and there is nothing more to do. */
 static bool is_complete(struct call *call)
 {
-	if (!is_in_place(call) || lock_is_stale(call->fs, call->h))
-		return false;
-	lock_granted(call->h);
-	return true;
+	return is_in_place(call) && !lock_is_stale(call->fs, call->h);
 }
 
 static void start(struct call *call);
@@ -164,7 +161,6 @@ static void complete(struct call *call)
 	fs_lock(fs);
 	r = lock_refresh(fs, call->req, call->h);
 	in_place = is_in_place(call);
-	lock_granted(call->h);
 	fs_unlock(fs);
 	if (r == 0 && in_place) {
 		answer(call, 0);

@@ -95,6 +95,11 @@ static int attach(struct fs *fs, fuse_req_t req, struct node *node, int flags,
 	locks_join(fs, h);
 	a->h = h;
 	a->backing_id = o->backing_id;
+	/* Pages that are being written to are not cached: the kernel puts the
+	 * bytes there before it sends them, and a page that is dropped and
+	 * fetched again in between stays without them. */
+	a->direct_io = !o->backing_id && fs->direct_mmap &&
+		       (wants_write(flags) || node->txn);
 	return 0;
 }
 
@@ -274,7 +279,7 @@ int open_reader(struct fs *fs, fuse_req_t req, struct node *node, int flags,
 		return r;
 	a->no_flush = !locks_need_flush(fs, a->h);
 	a->h->no_flush = a->no_flush;
-	a->direct_io = !a->backing_id && (node->flags & NODE_BOUND);
+	a->direct_io |= !a->backing_id && (node->flags & NODE_BOUND);
 	if (!a->backing_id && !a->direct_io && !fstat(node->opened->fd, &st))
 		a->keep_cache = opened_same_content(node->opened, &st);
 	return 0;

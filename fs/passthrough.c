@@ -23,6 +23,7 @@ struct backing_map {
 #define INIT_EXT           (1u << 30)
 #define KILLPRIV_V2        (1u << 28)
 #define PASSTHROUGH_FLAGS2 (1u << 5) /* FUSE_PASSTHROUGH is bit 37 */
+#define DIRECT_MMAP_FLAGS2 (1u << 4) /* FUSE_DIRECT_IO_ALLOW_MMAP is bit 36 */
 
 /* Words of struct fuse_init_out (7.40): the last two are younger than the
  * structure that libfuse 3.14 fills, but inside its 64 bytes. */
@@ -31,7 +32,7 @@ enum { OUT_FLAGS = 3, OUT_FLAGS2 = 8, OUT_STACK_DEPTH = 9 };
 static struct {
 	uint64_t unique; /* of the INIT request; 0 once it was answered */
 	uint32_t offered, offered2;
-	bool ask, ask_killpriv;
+	bool ask, ask_killpriv, ask_direct_mmap;
 } init;
 
 #if FUSE_VERSION < FUSE_MAKE_VERSION(3, 17)
@@ -49,6 +50,10 @@ static ssize_t io_writev(int fd, struct iovec *iov, int n, void *userdata)
 				out[OUT_FLAGS] |= INIT_EXT;
 				out[OUT_FLAGS2] |= PASSTHROUGH_FLAGS2;
 				out[OUT_STACK_DEPTH] = 1;
+			}
+			if (init.ask_direct_mmap) {
+				out[OUT_FLAGS] |= INIT_EXT;
+				out[OUT_FLAGS2] |= DIRECT_MMAP_FLAGS2;
 			}
 			if (init.ask_killpriv)
 				out[OUT_FLAGS] |= KILLPRIV_V2;
@@ -85,6 +90,11 @@ static void ask(struct fuse_conn_info *conn)
 {
 	init.ask = true;
 }
+
+static void ask_direct_mmap(struct fuse_conn_info *conn)
+{
+	init.ask_direct_mmap = true;
+}
 #else
 int passthrough_prepare(struct fs *fs)
 {
@@ -95,6 +105,11 @@ static void ask(struct fuse_conn_info *conn)
 {
 	fuse_set_feature_flag(conn, FUSE_CAP_PASSTHROUGH);
 	conn->max_backing_stack_depth = 1;
+}
+
+static void ask_direct_mmap(struct fuse_conn_info *conn)
+{
+	fuse_set_feature_flag(conn, FUSE_CAP_DIRECT_IO_ALLOW_MMAP);
 }
 #endif
 
@@ -121,6 +136,9 @@ void passthrough_negotiate(struct fs *fs, struct fuse_conn_info *conn)
 {
 	fs->passthrough = false;
 	init.ask_killpriv = init.offered & KILLPRIV_V2;
+	fs->direct_mmap = init.offered2 & DIRECT_MMAP_FLAGS2;
+	if (fs->direct_mmap)
+		ask_direct_mmap(conn);
 	if (fs->opts->passthrough == PASSTHROUGH_OFF) {
 		say(fs, "switched off by passthrough=off");
 	} else if (!(init.offered2 & PASSTHROUGH_FLAGS2)) {

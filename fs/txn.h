@@ -73,7 +73,6 @@ struct handle {
 	uint64_t closer_time; /* ... and what it had of the processor then */
 	bool no_flush;        /* the kernel tells of its last close only */
 	bool locks;           /* a lock was asked for through it */
-	bool anew;            /* its next read shall see another mtime */
 	uint8_t range_kind;   /* what range_owner is: RANGE_... */
 	uint64_t range_owner; /* who last asked for one of a range; 0: nobody */
 	pid_t range_tgid;     /* ... and his process */
