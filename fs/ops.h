@@ -69,6 +69,10 @@ int update_of(struct fs *fs, fuse_req_t req, struct node *node,
 	      struct txn **ret_txn);
 /* Closes its backing file, too. */
 void handle_free(struct fs *fs, struct handle *h);
+
+/* The name by which @node was known may be gone; but if it is being updated, it
+ * has another, which becomes known.  0 also if not; -ENOMEM. */
+int node_find_name(struct fs *fs, struct node *node);
 /* Whether there is a handle at that address.  Looks at all. */
 bool handle_is_open(struct fs *fs, uint64_t h);
 /* The session is over: those that the kernel did not come to release. */

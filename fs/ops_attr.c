@@ -236,6 +236,9 @@ static int truncate_by_path(struct fs *fs, fuse_req_t req, struct node *node,
 
 	if (!node->txn && node_class(fs, node) == CLASS_DIRECT)
 		return truncate_in_place(fs, node, size);
+	r = node->txn ? 0 : node_find_name(fs, node);
+	if (r < 0)
+		return r;
 	txn = node->txn ? node->txn
 			: intent_find(fs, tid, node->parent, node->name);
 	if (txn) {

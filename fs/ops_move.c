@@ -72,14 +72,19 @@ static void before_replace(struct fs *fs, const struct place *to)
 static void after_replace(struct fs *fs, const struct place *to)
 {
 	struct node *old = place_node(fs, to);
+	bool gone = S_ISDIR(to->st.st_mode) || to->st.st_nlink <= 1;
 
 	if (!old)
 		return;
-	if (S_ISDIR(to->st.st_mode) || to->st.st_nlink <= 1)
+	if (gone)
 		node_retire(fs, old);
-	if (old->fd >= 0 && old->parent == to->dir && old->name &&
-	    !strcmp(old->name, to->name))
+	if (old->fd < 0 || old->parent != to->dir || !old->name ||
+	    strcmp(old->name, to->name) != 0)
+		return;
+	if (gone)
 		old->flags |= NODE_REPLACED;
+	else
+		node_lose_name(fs, old);
 }
 
 static int moved(struct fs *fs, const struct place *from,

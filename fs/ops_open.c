@@ -457,6 +457,16 @@ static int open_replaced(struct fs *fs, fuse_req_t req, struct node *node,
 	return -ESTALE;
 }
 
+int node_find_name(struct fs *fs, struct node *node)
+{
+	struct txn *txn;
+
+	if (node->parent && node->name)
+		return 0;
+	txn = update_of_inode(fs, &node->key);
+	return txn ? node_move(fs, node, txn->entry->dir, txn->entry->name) : 0;
+}
+
 static int open_writer(struct fs *fs, fuse_req_t req, struct node *node,
 		       int flags, struct answer *a)
 {
@@ -469,6 +479,9 @@ static int open_writer(struct fs *fs, fuse_req_t req, struct node *node,
 		return open_shadow(fs, req, node, flags, a);
 	if (node->flags & NODE_REPLACED)
 		return open_replaced(fs, req, node, flags, a);
+	r = node_find_name(fs, node);
+	if (r < 0)
+		return r;
 	file_class = node_class(fs, node);
 	if (file_class == CLASS_DIRECT ||
 	    (file_class == CLASS_APPEND && (flags & O_APPEND) &&
