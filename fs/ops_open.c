@@ -459,8 +459,21 @@ static int open_replaced(struct fs *fs, fuse_req_t req, struct node *node,
 
 int node_find_name(struct fs *fs, struct node *node)
 {
+	struct node *now;
+	struct file_key key;
+	struct stat st;
 	struct txn *txn;
 
+	/* Rewritten in place it was retired, and its names are those of the
+	 * node that has taken its place. */
+	if ((node->flags & NODE_LINKS) && !node_is_current(node)) {
+		now = node_find(fs, &node->key);
+		if (now && now->parent && now->name)
+			return node_move(fs, node, now->parent, now->name);
+		if (look_again(fs, node, &key, &st) < 0 ||
+		    !key_equal(&key, &node->key))
+			node_lose_name(fs, node);
+	}
 	if (node->parent && node->name)
 		return 0;
 	txn = update_of_inode(fs, &node->key);

@@ -114,7 +114,7 @@ SCRIPTS = [
     ("S11", BOTH, "find . -type f | sort | xargs md5sum > /tmp/none-$$; "
      "mv /tmp/none-$$ sums; cut -c 1-32 sums"),
     ("S11", BOTH, "tar cf - f g | (mkdir d && cd d && tar xf -); cat d/f"),
-    ("S11", BOTH, "gzip -c f > f.gz; gunzip < f.gz > g; cat g"),
+    ("S11", BOTH, "gzip -nc f > f.gz; gunzip < f.gz > g; cat g"),
     ("S11", BASH, "diff <(sort f) <(sort g) > made; echo $?"),
     ("S11", BASH, "exec 3> >(tr a-z A-Z > g); p=$!; cat f >&3; "
      "exec 3>&-; wait $p; cat g"),
