@@ -131,6 +131,29 @@ static int open_current(struct fs *fs, struct node *dir, const char *name,
 	return fd;
 }
 
+/* Where the daemon serves the data, the kernel keeps its pages as long as size
+ * and mtime stay: so that is another one for each content. */
+static void nudge(struct opened *o)
+{
+	struct stat st;
+
+	if (!o || o->backing_id || fstat(o->fd, &st) < 0)
+		return;
+	o->nudge++;
+	o->nudge_mtime = st.st_mtim;
+}
+
+/* Let the kernel ask for the attributes of @node anew (drops).  Attributes
+ * only: that waits for nothing. */
+static void tell_kernel(struct fs *fs, struct node *node)
+{
+	nudge(node->opened);
+	fs_unlock(fs);
+	(void)fuse_lowlevel_notify_inval_inode(fs->se, node_ino(fs, node), -1,
+					       0);
+	fs_lock(fs);
+}
+
 static bool same_acl(int a, int b)
 {
 	static const char name[] = "system.posix_acl_access";
@@ -199,6 +222,8 @@ static int begin_anew(struct fs *fs, fuse_req_t req, struct txn *txn)
 	r = atio_store_copy(fs->store, fd, atio_shadow_fd(txn->shadow), &err);
 	close(fd);
 	fs_lock(fs);
+	if (!r)
+		tell_kernel(fs, txn->node);
 	txn->refreshing = false;
 	if (!r)
 		r = atio_shadow_mark_clean(txn->shadow);
@@ -261,6 +286,8 @@ static int rewrite(struct fs *fs, const struct handle *h, int from, int to)
 	if (!r)
 		r = atio_store_copy(fs->store, from, to, &err);
 	fs_lock(fs);
+	if (!r)
+		tell_kernel(fs, h->node);
 	o->refreshing = false;
 	pthread_cond_broadcast(&fs->settled);
 	if (r < 0) {
@@ -315,22 +342,15 @@ static int reattach(struct fs *fs, struct node *node)
 	fd = open_current(fs, node->parent, node->name, &key, &st);
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
-	if (key_equal(&key, &node->key))
+	if (key_equal(&key, &node->key)) {
 		r = opened_attach(node->opened, fd);
+		node->opened->refreshing = true;
+		tell_kernel(fs, node);
+		node->opened->refreshing = false;
+		pthread_cond_broadcast(&fs->settled);
+	}
 	close(fd);
 	return r;
-}
-
-/* Where the daemon serves the data, the kernel keeps its pages as long as size
- * and mtime stay: so that is another one for each content. */
-static void nudge(struct opened *o)
-{
-	struct stat st;
-
-	if (o->backing_id || fstat(o->fd, &st) < 0)
-		return;
-	o->nudge++;
-	o->nudge_mtime = st.st_mtim;
 }
 
 int lock_refresh(struct fs *fs, fuse_req_t req, struct handle *h)
@@ -347,12 +367,6 @@ int lock_refresh(struct fs *fs, fuse_req_t req, struct handle *h)
 		r = reattach(fs, h->node);
 	else
 		r = refresh_old(fs, req, h);
-	nudge(h->node->opened);
-	/* Attributes only: that waits for nothing. */
-	fs_unlock(fs);
-	(void)fuse_lowlevel_notify_inval_inode(fs->se, node_ino(fs, h->node),
-					       -1, 0);
-	fs_lock(fs);
 	return r;
 }
 
