@@ -60,8 +60,8 @@ bool atio_store_can_clone(const struct atio_store *store);
 bool atio_store_is_unfinished(struct atio_store *store, uint64_t ino);
 
 /* Give the file @to (writable) content, attributes and times of @from, both
- * lent.  Not atomic: for a file that has no name any more, but that somebody has
- * open. */
+ * lent.  Not atomic: for a file that has no name any more, but that somebody
+ * has open. */
 int atio_store_copy(struct atio_store *store, int from, int to,
 		    struct atio_error *err);
 
