@@ -24,17 +24,15 @@ struct owned {
 static bool disown(struct fs *fs, const struct owned *owned)
 {
 	const struct handle *h = (void *)(uintptr_t)owned->handle;
-	int others = handle_count_others(fs, h, owned->tgid), n, more = 0;
-	ino_t shown = node_shown_ino(fs, h->node), ino = h->node->key.ino;
+	int n, others = handle_count_others(fs, h, owned->tgid);
+	ino_t ino = h->node->told_ino;
 
 	fs_unlock(fs);
-	n = proc_count_fds(owned->tgid, shown, NULL, -1, others + 1);
-	if (n >= 0 && n <= others && ino != shown) /* not asked for again yet */
-		more = proc_count_fds(owned->tgid, ino, NULL, -1, 1);
-	if (n >= 0 && n <= others && more <= 0)
+	n = proc_count_fds(owned->tgid, ino, NULL, -1, others + 1);
+	if (n >= 0 && n <= others)
 		atio_lock_disown(fs->locks, owned->handle, owned->tgid);
 	fs_lock(fs);
-	return n >= 0 && n <= others && more <= 0;
+	return n >= 0 && n <= others;
 }
 
 void lock_check_recursion(struct fs *fs, const struct atio_lock_request *want)

@@ -60,6 +60,7 @@ struct node {
 	struct node *parent; /* holds a reference; NULL: root or nameless */
 	char *name;
 	struct file_key key;
+	ino_t told_ino;        /* what the kernel was told last, and shows */
 	uint64_t nlookup;      /* references of the kernel */
 	struct txn *txn;       /* set while this is a shadow */
 	struct opened *opened; /* set while it is open */

@@ -101,8 +101,10 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	else if (node->type == S_IFREG)
 		node_settle(fs, node);
 	r = node_attr(fs, node, &st);
-	if (!r)
+	if (!r) {
 		timeout = attr_timeout(fs, node, &st);
+		node->told_ino = st.st_ino;
+	}
 	fs_unlock(fs);
 	if (r < 0)
 		reply_err(req, r);
@@ -289,8 +291,10 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		r = set_meta(fs, node, attr, to_set);
 	if (!r)
 		r = node_attr(fs, node, &st);
-	if (!r)
+	if (!r) {
 		timeout = attr_timeout(fs, node, &st);
+		node->told_ino = st.st_ino;
+	}
 	fs_unlock(fs);
 	if (r < 0)
 		reply_err(req, r);

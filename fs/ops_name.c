@@ -28,6 +28,7 @@ void fill_entry(struct fs *fs, struct node *node, const struct stat *st,
 	double timeout = attr_timeout(fs, node, st);
 
 	node->nlookup++;
+	node->told_ino = st->st_ino;
 	*ret_e = (struct fuse_entry_param){
 		.ino = node_ino(fs, node),
 		.generation = 1,

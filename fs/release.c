@@ -38,13 +38,12 @@ static bool is_last_close(const struct handle *h, pid_t tid, uint64_t ino,
 	return proc_count_fds(tgid, ino, name, -1, n_others + 1) <= n_others;
 }
 
-static int count_others(struct fs *fs, const struct node *node,
-			const struct handle *h, pid_t tgid)
+static int count_others(const struct node *node, const struct handle *h,
+			pid_t tgid)
 {
 	int n = 0;
 
-	if (!node || !node->opened ||
-	    node_shown_ino(fs, node) != node_shown_ino(fs, h->node))
+	if (!node || !node->opened || node->told_ino != h->node->told_ino)
 		return 0;
 	ring_each(link, &node->opened->users)
 	{
@@ -63,10 +62,10 @@ int handle_count_others(struct fs *fs, const struct handle *h, pid_t tgid)
 	int n;
 
 	if (!txn || !txn->entry)
-		return count_others(fs, h->node, h, tgid);
-	n = count_others(fs, node_find(fs, &txn->base), h, tgid);
+		return count_others(h->node, h, tgid);
+	n = count_others(node_find(fs, &txn->base), h, tgid);
 	for (const struct txn *o = txn->entry->txns; o; o = o->next)
-		n += count_others(fs, o->node, h, tgid);
+		n += count_others(o->node, h, tgid);
 	return n;
 }
 
@@ -86,7 +85,7 @@ static bool has_others(const struct txn *txn, const struct handle *h)
 
 int txn_flush(struct fs *fs, struct handle *h, pid_t tid)
 {
-	uint64_t ino = node_shown_ino(fs, h->node);
+	uint64_t ino = h->node->told_ino;
 	bool killed = false, last, named = h->txn && h->txn->entry;
 	char name[NAME_MAX + 1];
 	int n_others = handle_count_others(fs, h, h->tgid);

@@ -64,8 +64,8 @@ def markdown_row(result, served):
         cells.append(number(result.median("served")))
     cells.append(", ".join(f"{name} {number(ms)}"
                            for name, ms in result.peers().items()))
-    if "publish" in result.runs:
-        cells[2] = f"(publish {number(result.base)})"
+    if row.against in result.runs and row.against != "native":
+        cells[2] = f"({row.against} {number(result.base)})"
     return cells
 
 

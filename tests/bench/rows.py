@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Optional
 
-from bench.sites import Atomicfs, BenchError
+from bench.sites import Atomicfs, BenchError, Peer
 from harness.loop import loop_mount, make_image
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
@@ -34,7 +34,8 @@ class Row:
     size: int = 100
     block: int = 100
     durable: bool = False
-    against: str = "native"        # or "peer": the best of them
+    # Or "peer": the best of them; or what is run beside it at atomicfs.
+    against: str = "native"
     rounds: int = 5
     fill: int = 0                  # size of the file that is there before
     special: Optional[Callable] = None
@@ -189,6 +190,81 @@ def memory(bench, row):
     return result
 
 
+# ---- locks -------------------------------------------------------------------
+
+# By default it leaves locks to the kernel, which asks no daemon at all.
+PASSES_LOCKS = ["--multithreaded", "--enable-lock-forwarding"]
+TWO = "2 processes"
+
+
+def pin(pid, processors):
+    """All threads of that process."""
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(int(tid), processors)
+
+
+@contextlib.contextmanager
+def one_processor(*pids):
+    """For these and for what is started: to wake up somebody on another
+    processor takes several times as long as the request itself, and where
+    they are is up to the scheduler, and stays so for a whole run."""
+    before = os.sched_getaffinity(0)
+    pids = (os.getpid(), *pids)
+    try:
+        for pid in pids:
+            pin(pid, {max(before)})
+        yield
+    finally:
+        for pid in pids:
+            pin(pid, before)
+
+
+def interleave(bench, row, works):
+    """@works, (name, function that returns milliseconds), in every round."""
+    result = Result(row, {name: [] for name, _ in works})
+    for n in range(bench.rounds(row)):
+        for name, work in in_turn(works, n):
+            result.runs[name].append(work())
+    result.value, result.base = map(result.median, ("atomicfs", row.against))
+    result.ok = result.ratio <= row.limit
+    return result
+
+
+def job_of(bench, row, site, job, size=0):
+    fill(bench, site, site.dir, 100)
+    return lambda: bench.work(job, site.dir, "file", row.count, size)
+
+
+def lock(bench, row):
+    """A lock and an unlock, against one request that asks for nothing, and
+    against another daemon that has to pass them on."""
+    ours = [site for site in bench.sites if isinstance(site, Atomicfs)]
+    with contextlib.ExitStack() as stack:
+        peers = []
+        with contextlib.suppress(BenchError):
+            peers.append(stack.enter_context(
+                Peer("bindfs", bench.base / row.name, PASSES_LOCKS)))
+        stack.enter_context(one_processor(
+            *(site.pid for site in ours + peers)))
+        works = [(site.name, job_of(bench, row, site, row.job))
+                 for site in ours + peers]
+        works.append(("request", job_of(bench, row, ours[0], "request")))
+        result = interleave(bench, row, works)
+    shutil.rmtree(bench.base / row.name)
+    result.ok &= result.value <= min(result.peers().values(),
+                                     default=result.value)
+    return result
+
+
+def contend(bench, row):
+    """Many that want one lock, against two of them."""
+    works = [(site.name, job_of(bench, row, site, "contend", row.size))
+             for site in bench.sites if isinstance(site, Atomicfs)]
+    works.append((TWO, job_of(bench, row, bench.sites[1], "contend", 2)))
+    return interleave(bench, row, works)
+
+
 # ---- what a request costs ----------------------------------------------------
 
 def floor(bench, count=5000):
@@ -231,6 +307,15 @@ ROWS = [
     Row("update-reflink", "update 1 byte of 1 GiB on xfs with reflinks, once",
         "<= 3 x publishing 100 bytes", 3.0, count=20, durable=True,
         fill=GIB, against="publish", special=update_reflink),
+    Row("lock-flock", "flock and unlock, nobody waits, one processor, "
+        "5,000 times", "<= 3 x one request, <= bindfs", 3.0, "flock", 5000,
+        against="request", rounds=9, special=lock),
+    Row("lock-fcntl", "fcntl and unlock, nobody waits, one processor, "
+        "5,000 times", "<= 3 x one request, <= bindfs", 3.0, "fcntl", 5000,
+        against="request", rounds=9, special=lock),
+    Row("lock-contended", "6,400 locks and unlocks by 64 processes at once",
+        "<= 2 x as long as by 2", 2.0, count=6400, size=64, against=TWO,
+        special=contend),
     Row("memory", "memory of the daemon for each of 50,000 known inodes",
         "<= 300 bytes, no descriptor", 300, count=50000, against="",
         special=memory),

@@ -66,11 +66,12 @@ class Atomicfs:
 
 
 class Peer:
-    """Another FUSE file system, with the options it has by default."""
+    """Another FUSE file system, with the options it has by default, and
+    @options."""
     style = "safe"
 
-    def __init__(self, name, base):
-        self.name = name
+    def __init__(self, name, base, options=()):
+        self.name, self.options = name, options
         self.base = Path(base) / name
         self.src, self.dir = self.base / "src", self.base / "mnt"
         self.process = None
@@ -86,7 +87,7 @@ class Peer:
             # By default it takes no file while less than 4 GiB are free.
             return [self.name, "-f", "-o", "minfreespace=0", self.src,
                     self.dir]
-        return [self.name, "-f", self.src, self.dir]
+        return [self.name, "-f", *self.options, self.src, self.dir]
 
     def __enter__(self):
         if not shutil.which(self.name):
@@ -103,6 +104,10 @@ class Peer:
             self.__exit__()
             raise
         return self
+
+    @property
+    def pid(self):
+        return self.process.pid
 
     def _wait_ready(self):
         end = time.monotonic() + READY_SECONDS

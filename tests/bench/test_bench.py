@@ -46,6 +46,23 @@ def test_quick_run(tmp_path, daemon):
     assert memory["descriptors"] < memory["inodes"] / 10
 
 
+def test_locks(tmp_path, daemon):
+    """Rows that are not measured against the plain directory."""
+    out = tmp_path / "figures.json"
+    done = bench(tmp_path, "--quick", "--rows", "lock", "--json", out)
+    assert done.returncode == 0, done.stderr
+    rows = {row["name"]: row for row in json.loads(out.read_text())["rows"]}
+    assert list(rows) == ["lock-flock", "lock-fcntl", "lock-contended"]
+    for row in rows.values():
+        assert row["native"] is None and row["against"] in row["runs"]
+        assert row["ratio"] == round(row["atomicfs"] / row["base"], 2)
+        assert {len(ms) for ms in row["runs"].values()} == {2}
+        assert f"| ({row['against']} " in done.stdout
+        # There may be a peer that was quicker.
+        assert not row["ok"] or row["ratio"] <= row["limit"]
+    assert list(rows["lock-flock"]["peers"]) == ["bindfs"]
+
+
 def test_unknown_row(tmp_path):
     done = bench(tmp_path, "--rows", "nonsense")
     assert done.returncode == 1

@@ -21,7 +21,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,7 +34,7 @@ struct work {
 	int dirfd;
 	const char *name;
 	long count;   /* how many times, or how many files */
-	off_t size;   /* of a file, or of one record */
+	off_t size;   /* of a file, or of one record; or how many processes */
 	size_t block; /* bytes per read or write */
 	char *buf;    /* of @block bytes */
 	bool safe;    /* style, see above */
@@ -291,6 +293,88 @@ static void job_request(struct work *w)
 	close_file(fd);
 }
 
+/* ---- locks ------------------------------------------------------------- */
+
+static void lock_unlock(int fd)
+{
+	if (flock(fd, LOCK_EX) < 0 || flock(fd, LOCK_UN) < 0)
+		die("flock");
+}
+
+static void job_flock(struct work *w)
+{
+	int fd = open_file(w, w->name, O_RDONLY);
+
+	lock_unlock(fd);
+	begin(w);
+	for (long i = 0; i < w->count; i++)
+		lock_unlock(fd);
+	end(w);
+	close_file(fd);
+}
+
+/* A range of bytes; what would be locked exclusively must be writable. */
+static void job_fcntl(struct work *w)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct flock unlock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+	int fd = open_file(w, w->name, O_RDWR);
+
+	begin(w);
+	for (long i = 0; i < w->count; i++)
+		if (fcntl(fd, F_SETLKW, &lock) < 0 ||
+		    fcntl(fd, F_SETLK, &unlock) < 0)
+			die("fcntl");
+	end(w);
+	close_file(fd);
+}
+
+/* Waits until @go is closed, so that all begin at once. */
+static void contend(const struct work *w, int ready, int go)
+{
+	int fd = open_file(w, w->name, O_RDONLY);
+	char c = 0;
+
+	lock_unlock(fd);
+	if (write(ready, &c, 1) != 1 || read(go, &c, 1) != 0)
+		die("pipe");
+	for (long i = 0; i < w->count / w->size; i++)
+		lock_unlock(fd);
+	_exit(0);
+}
+
+/* @size processes want one lock, @count times in all. */
+static void job_contend(struct work *w)
+{
+	int ready[2], go[2], status;
+	char c;
+
+	if (pipe(ready) < 0 || pipe(go) < 0)
+		die("pipe");
+	for (long i = 0; i < w->size; i++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			die("fork");
+		if (pid == 0) {
+			close(go[1]);
+			contend(w, ready[1], go[0]);
+		}
+	}
+	close(ready[1]);
+	for (long i = 0; i < w->size; i++)
+		if (read(ready[0], &c, 1) != 1)
+			die("a process that locks");
+	begin(w);
+	close(go[1]);
+	while (wait(&status) > 0)
+		if (status)
+			exit(1);
+	end(w);
+}
+
+/* ---- the disk ---------------------------------------------------------- */
+
 /* Let the disk finish what others began. */
 static void job_sync(struct work *w)
 {
@@ -321,6 +405,9 @@ static const struct job {
 	{"lookup", job_lookup, false},
 	{"make", job_make, false},
 	{"request", job_request, false},
+	{"flock", job_flock, false},
+	{"fcntl", job_fcntl, false},
+	{"contend", job_contend, false},
 	{"sync", job_sync, false},
 };
 
