@@ -28,8 +28,7 @@
 #include "proc.h"
 
 /* include/linux/sched.h; stable since 2.6, see proc(5). */
-#define PF_EXITING  0x00000004ul
-#define PF_SIGNALED 0x00000400ul
+#define PF_EXITING 0x00000004ul
 
 #ifndef PIDFD_THREAD
 #define PIDFD_THREAD O_EXCL /* Linux 6.9 */
@@ -178,14 +177,15 @@ static int read_stat(pid_t tid, struct stat_fields *f)
 
 int proc_killed_by(pid_t tid)
 {
-	const uint64_t dying = PF_EXITING | PF_SIGNALED;
 	struct stat_fields f;
 
 	if (read_stat(tid, &f) < 0)
 		return 0;
-	/* When one thread calls exit, the kernel ends the others as if by a
-	 * signal, flag and all; the code of the group tells the two apart. */
-	return (f.flags & dying) == dying ? f.exit_code & 0x7f : 0;
+	/* The code is the group's, once that is ending.  PF_SIGNALED says less:
+	 * when one thread calls exit, the kernel ends the others as if by a
+	 * signal, flag and all; and a thread that was just ending by itself may
+	 * be the last of a process that is killed, without the flag. */
+	return (f.flags & PF_EXITING) ? f.exit_code & 0x7f : 0;
 }
 
 bool proc_is_thread_of(pid_t tid, pid_t tgid)

@@ -22,8 +22,8 @@
 /* The process (thread group) of @tid; 0 when not known. */
 pid_t proc_tgid(pid_t tid);
 
-/* The signal that is ending the process of @tid (proc(5) stat: PF_EXITING and
- * PF_SIGNALED in flags, low 7 bits of exit_code), 0 when it lives, exits by
+/* The signal that is ending the process of @tid (proc(5) stat: PF_EXITING in
+ * flags, low 7 bits of exit_code), 0 when it lives, exits by
  * itself, or is not known. */
 int proc_killed_by(pid_t tid);
 

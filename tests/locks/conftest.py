@@ -48,3 +48,18 @@ def new_peer(pool):
     """new_peer(): another process, which has nothing open."""
     yield pool.get
     pool.take_back()
+
+
+@pytest.fixture
+def a(new_peer):
+    return new_peer()
+
+
+@pytest.fixture
+def b(new_peer):
+    return new_peer()
+
+
+@pytest.fixture
+def c(new_peer):
+    return new_peer()

@@ -32,16 +32,6 @@ def f(place):
     return path
 
 
-@pytest.fixture
-def a(new_peer):
-    return new_peer()
-
-
-@pytest.fixture
-def b(new_peer):
-    return new_peer()
-
-
 def free_for(peer, f, kind):
     """The strongest mode that somebody else gets at once."""
     for mode in (EX, SH):

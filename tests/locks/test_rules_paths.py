@@ -28,21 +28,6 @@ def f(place):
     return path
 
 
-@pytest.fixture
-def a(new_peer):
-    return new_peer()
-
-
-@pytest.fixture
-def b(new_peer):
-    return new_peer()
-
-
-@pytest.fixture
-def c(new_peer):
-    return new_peer()
-
-
 def is_refused(peer, kind, fd, mode):
     try:
         peer.lock(kind, fd, mode | NB)

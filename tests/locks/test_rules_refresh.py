@@ -24,21 +24,6 @@ def f(place):
     return path
 
 
-@pytest.fixture
-def a(new_peer):
-    return new_peer()
-
-
-@pytest.fixture
-def b(new_peer):
-    return new_peer()
-
-
-@pytest.fixture
-def c(new_peer):
-    return new_peer()
-
-
 def replace(f, data, peer):
     peer.spew(f, data)
 

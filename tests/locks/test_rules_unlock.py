@@ -27,16 +27,6 @@ def f(place):
     return path
 
 
-@pytest.fixture
-def a(new_peer):
-    return new_peer()
-
-
-@pytest.fixture
-def b(new_peer):
-    return new_peer()
-
-
 def locked(peer, path, kind, mode=EX, flags=RW):
     fd = peer.open(path, flags)
     peer.lock(kind, fd, mode)
