@@ -26,6 +26,10 @@ void atio_out_put(struct atio_out *out, const void *bytes, size_t len);
 void atio_out_text(struct atio_out *out, const char *text);
 void atio_out_fill(struct atio_out *out, char c, size_t times);
 
+/* The bytes are the caller's (free(3)), with a NUL behind them, and @out is
+ * empty again.  Or the failure, and nothing is left. */
+int atio_out_take(struct atio_out *out, char **ret_bytes, size_t *ret_len);
+
 /* The hot path: one byte. */
 static inline void atio_out_char(struct atio_out *out, char c)
 {

@@ -54,14 +54,14 @@ struct atio_node {
 		struct atio_node **items; /* SEQ, STREAM */
 		struct atio_pair *pairs;  /* MAP */
 		struct atio_node *inner;  /* TAGGED, ALIAS */
-		/* DATETIME: canonical text, if the lexeme is another one;
-		 * NULL: @text is canonical */
+		/* BIGINT, DATETIME: the canonical text, if @text is another
+		 * one; else NULL */
 		const char *canonical;
 	};
 	union {
-		/* STRING, BYTES, BIGINT: content; INT, FLOAT, DATETIME:
-		 * the lexeme, or NULL; TAGGED: the tag; ALIAS: the name.
-		 * BIGINT: canonical digits ('-' only where negative). */
+		/* STRING, BYTES: the content; BIGINT, DATETIME: as it was
+		 * written; INT, FLOAT: the lexeme, or NULL if it is canonical;
+		 * TAGGED: the tag; ALIAS: the name */
 		const char *text;
 		struct atio_index *index; /* SEQ, MAP, STREAM; may be NULL */
 	};
@@ -81,19 +81,15 @@ struct atio_arena {
 void *atio_arena_get(struct atio_arena *arena, size_t size);
 /* A copy of @text with a NUL behind it. */
 char *atio_arena_text(struct atio_arena *arena, const char *text, size_t len);
+/* Give back what @bytes, got with @size, has beyond @used, if it was got last.
+ */
+void atio_arena_shrink(struct atio_arena *arena, char *bytes, size_t size,
+		       size_t used);
 void atio_arena_done(struct atio_arena *arena);
-
-/* An anchor of a YAML document. */
-struct atio_anchor {
-	const char *name;
-	struct atio_node *node;
-	struct atio_anchor *next;
-};
 
 struct atio_doc {
 	struct atio_arena arena;
 	struct atio_node *root;
-	struct atio_anchor *anchors; /* newest first */
 	unsigned traits;             /* ATIO_DOC_... */
 	struct atio_limits limits;   /* complete: no zeros */
 };
@@ -113,11 +109,11 @@ int atio_doc_new(const struct atio_limits *complete, struct atio_doc **ret_doc);
 struct atio_node *atio_node_new(struct atio_doc *doc, enum atio_type type);
 struct atio_node *atio_node_new_text(struct atio_doc *doc, enum atio_type type,
 				     const char *text, size_t len);
-/* A deep copy; aliases of nodes outside of @node are kept as they are if
- * @node is of the same document, and expanded otherwise.  -EFBIG, -ENOMEM,
- * -ELOOP. */
+/* A deep copy.  @keep_aliases: @node is of the same document, and what its
+ * aliases stand for stays where it is; else they are expanded.  -EFBIG: depth,
+ * nodes; -ENOMEM; -ELOOP. */
 int atio_node_copy(struct atio_doc *doc, const struct atio_node *node,
-		   struct atio_node **ret_copy);
+		   bool keep_aliases, struct atio_node **ret_copy);
 
 /* ---- members.c: those of a seq or map -------------------------------- */
 
@@ -195,7 +191,10 @@ struct atio_builder {
 	size_t depth, frame_room;
 	struct atio_node **stack;
 	size_t count, room;
-	size_t nodes;
+	size_t nodes, documents;
+	struct atio_node *anchors; /* MAP: name to node, of this document */
+	const char *anchor; /* of the next value, in the arena */
+	size_t anchor_len;
 	const char *tag; /* of the next value, in the arena */
 	size_t tag_len;
 	/* A codec sets these before a value; they are its span and style, and
@@ -203,9 +202,11 @@ struct atio_builder {
 	 * the end: see atio_build_end_at.) */
 	size_t offset, length;
 	enum atio_style style;
-	/* The source, for lines and columns; lent, may be NULL. */
+	/* The source without its BOM, for lines and columns; lent, may be NULL.
+	 * @shift: bytes of the BOM, which spans count and codecs do not. */
 	const char *source;
-	size_t source_len;
+	size_t source_len, shift;
+	size_t room_size; /* of atio_build_room */
 	int failed;
 	struct atio_value_error error;
 };
@@ -230,6 +231,8 @@ int atio_build_int_as(struct atio_builder *b, int64_t value, const char *lexeme,
 		      size_t len);
 int atio_build_float_as(struct atio_builder *b, double value,
 			const char *lexeme, size_t len);
+int atio_build_bigint_as(struct atio_builder *b, const char *canonical,
+			 const char *lexeme, size_t len);
 int atio_build_datetime_as(struct atio_builder *b, enum atio_datetime kind,
 			   const char *canonical, const char *lexeme,
 			   size_t len);
@@ -244,9 +247,10 @@ int atio_build_alias(struct atio_builder *b, const char *name, size_t len);
  * One document: the root is its value; otherwise a STREAM. */
 int atio_build_document(struct atio_builder *b);
 
-/* What was built last within the present collection, or NULL: its key or
- * value.  (TOML needs to go back into tables; see there.) */
-struct atio_node *atio_build_last(struct atio_builder *b);
+/* Adopt @node (of b->doc, complete, with @nodes nodes in it) as the next value:
+ * for a format that cannot tell its values in their order. */
+int atio_build_node(struct atio_builder *b, struct atio_node *node,
+		    size_t nodes);
 
 /* ---- for errors of trees --------------------------------------------- */
 

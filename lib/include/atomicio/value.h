@@ -86,8 +86,7 @@ struct atio_limits {
 	unsigned version;      /* ATIO_LIMITS_VERSION */
 	size_t input_bytes;    /* 16 MiB; at most 2 GiB */
 	size_t output_bytes;   /* 64 MiB, rendered */
-	size_t depth;          /* 128 levels of seq, map, tagged; at most 100,000
-				*/
+	size_t depth;          /* 128 levels of seq and map; at most 10,000 */
 	size_t nodes;          /* 1,000,000 (keys and values) */
 	size_t alias_nodes;    /* 1,000,000, when aliases are expanded */
 	size_t alias_bytes;    /* 64 MiB */

@@ -1,0 +1,757 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * build.c - a document from values that are told one after another.
+ *
+ * The members of collections that are still open stand on one stack, those of
+ * the innermost on top; its end moves them into an array in the arena, which is
+ * as large as it needs to be.  A collection's node exists from its begin, so that
+ * an alias within it can stand for it.
+ *
+ * A failure is kept in b->failed, and all calls after it return it.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "value/inside.h"
+
+struct atio_frame {
+	struct atio_node *node;
+	size_t base; /* of its members on the stack */
+};
+
+/* ---- failures -------------------------------------------------------- */
+
+int atio_build_fail(struct atio_builder *b, int code, size_t offset,
+		    const char *fmt, ...)
+{
+	struct atio_value_error *err = &b->error;
+	va_list ap;
+
+	if (b->failed)
+		return b->failed;
+	b->failed = -code;
+	err->error.code = code;
+	va_start(ap, fmt);
+	(void)vsnprintf(err->error.text, sizeof(err->error.text), fmt, ap);
+	va_end(ap);
+	if (b->source) {
+		err->offset = offset + b->shift;
+		atio_text_position(b->source, b->source_len, offset, &err->line,
+				   &err->column);
+	}
+	return b->failed;
+}
+
+static int no_memory(struct atio_builder *b)
+{
+	return atio_build_fail(b, ENOMEM, b->offset, "out of memory");
+}
+
+/* ---- life ------------------------------------------------------------ */
+
+int atio_builder_new(const struct atio_limits *limits,
+		     struct atio_builder **ret_builder)
+{
+	struct atio_limits complete;
+	struct atio_builder *b;
+	int r;
+
+	r = atio_limits_complete(limits, &complete);
+	if (r < 0)
+		return r;
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return -ENOMEM;
+	b->limits = complete;
+	r = atio_doc_new(&complete, &b->doc);
+	if (r < 0) {
+		atio_builder_free(b);
+		return r;
+	}
+	b->doc->root = NULL;
+	*ret_builder = b;
+	return 0;
+}
+
+void atio_builder_free(struct atio_builder *b)
+{
+	if (!b)
+		return;
+	atio_doc_free(b->doc);
+	free(b->frames);
+	free(b->stack);
+	free(b);
+}
+
+/* Where @node begins, as a codec counts: after a BOM. */
+static size_t start_of(const struct atio_builder *b,
+		       const struct atio_node *node)
+{
+	return node->offset < b->shift ? 0 : node->offset - b->shift;
+}
+
+/* ---- placing a value ------------------------------------------------- */
+
+/* @array, of @used members of @size bytes, or a larger one with room for one
+ * more.  NULL: no memory, @array is as it was. */
+static void *with_room(struct atio_builder *b, void *array, size_t *room,
+		       size_t used, size_t size)
+{
+	size_t more = *room ? *room * 2 : 32;
+	void *larger;
+
+	if (used < *room)
+		return array;
+	larger = reallocarray(array, more, size);
+	if (!larger) {
+		(void)no_memory(b);
+		return NULL;
+	}
+	*room = more;
+	return larger;
+}
+
+static int push(struct atio_builder *b, struct atio_node *node)
+{
+	struct atio_node **stack;
+
+	stack = with_room(b, b->stack, &b->room, b->count, sizeof(*stack));
+	if (!stack)
+		return b->failed;
+	b->stack = stack;
+	b->stack[b->count++] = node;
+	return 0;
+}
+
+static struct atio_frame *top(struct atio_builder *b)
+{
+	return b->depth ? &b->frames[b->depth - 1] : NULL;
+}
+
+/* Whether the next value is a key. */
+static bool expects_key(const struct atio_builder *b)
+{
+	const struct atio_frame *frame = b->depth ? &b->frames[b->depth - 1]
+						  : NULL;
+
+	return frame && frame->node->type == ATIO_MAP &&
+	       (b->count - frame->base) % 2 == 0;
+}
+
+static int wrap_in_tag(struct atio_builder *b, struct atio_node **node)
+{
+	struct atio_node *tagged = atio_node_new(b->doc, ATIO_TAGGED);
+
+	if (!tagged)
+		return no_memory(b);
+	tagged->text = b->tag;
+	tagged->count = (uint32_t)b->tag_len;
+	tagged->inner = *node;
+	tagged->offset = (*node)->offset;
+	tagged->length = (*node)->length;
+	b->tag = NULL;
+	*node = tagged;
+	return 0;
+}
+
+static int put_anchor(struct atio_builder *b, struct atio_node *node)
+{
+	struct atio_node *name = atio_node_new(b->doc, ATIO_STRING);
+	int r;
+
+	if (!b->anchors)
+		b->anchors = atio_node_new(b->doc, ATIO_MAP);
+	if (!name || !b->anchors)
+		return no_memory(b);
+	name->text = b->anchor;
+	name->count = (uint32_t)b->anchor_len;
+	b->anchor = NULL;
+	r = atio_map_set(b->doc, b->anchors, name, node);
+	return r < 0 ? no_memory(b) : 0;
+}
+
+/* Make @node, with its tag and anchor, the next member or the root. */
+static int place(struct atio_builder *b, struct atio_node *node)
+{
+	int r = 0;
+
+	if (b->nodes++ >= b->limits.nodes)
+		return atio_build_fail(b, EFBIG, b->offset,
+				       "more than %zu values", b->limits.nodes);
+	node->offset = (uint32_t)(b->length ? b->offset + b->shift : 0);
+	node->length = (uint32_t)b->length;
+	node->style = (uint8_t)b->style;
+	b->offset = b->length = 0;
+	b->style = ATIO_STYLE_ANY;
+	if (b->tag)
+		r = wrap_in_tag(b, &node);
+	if (r == 0 && b->anchor)
+		r = put_anchor(b, node);
+	if (r < 0)
+		return r;
+	if (!b->depth) {
+		if (b->doc->root)
+			return atio_build_fail(b, EINVAL, start_of(b, node),
+					       "a second value");
+		b->doc->root = node;
+		return 0;
+	}
+	return push(b, node);
+}
+
+static int place_new(struct atio_builder *b, struct atio_node *node)
+{
+	return node ? place(b, node) : no_memory(b);
+}
+
+/* ---- scalars --------------------------------------------------------- */
+
+int atio_build_null(struct atio_builder *b)
+{
+	if (b->failed)
+		return b->failed;
+	return place_new(b, atio_node_new(b->doc, ATIO_NULL));
+}
+
+int atio_build_bool(struct atio_builder *b, bool value)
+{
+	struct atio_node *node;
+
+	if (b->failed)
+		return b->failed;
+	node = atio_node_new(b->doc, ATIO_BOOL);
+	if (node)
+		node->boolean = value;
+	return place_new(b, node);
+}
+
+static int check_number(struct atio_builder *b, size_t len)
+{
+	if (len > b->limits.number_chars)
+		return atio_build_fail(b, EFBIG, b->offset,
+				       "a number of more than %zu characters",
+				       b->limits.number_chars);
+	return 0;
+}
+
+/* A node with @lexeme, unless that is @canonical. */
+static struct atio_node *number_node(struct atio_builder *b,
+				     enum atio_type type, const char *canonical,
+				     size_t canonical_len, const char *lexeme,
+				     size_t len)
+{
+	if (!lexeme || (len == canonical_len &&
+			memcmp(lexeme, canonical, len) == 0))
+		return atio_node_new(b->doc, type);
+	return atio_node_new_text(b->doc, type, lexeme, len);
+}
+
+int atio_build_int_as(struct atio_builder *b, int64_t value, const char *lexeme,
+		      size_t len)
+{
+	char text[ATIO_FLOAT_TEXT_MAX];
+	struct atio_node *node;
+
+	if (b->failed || check_number(b, len) < 0)
+		return b->failed;
+	if (lexeme)
+		node = number_node(b, ATIO_INT, text,
+				   atio_int_text(value, text), lexeme, len);
+	else
+		node = atio_node_new(b->doc, ATIO_INT);
+	if (node)
+		node->integer = value;
+	return place_new(b, node);
+}
+
+int atio_build_int(struct atio_builder *b, int64_t value)
+{
+	return atio_build_int_as(b, value, NULL, 0);
+}
+
+/* The lexeme is kept even where it is the canonical text: to find that out
+ * takes longer than to keep it. */
+int atio_build_float_as(struct atio_builder *b, double value,
+			const char *lexeme, size_t len)
+{
+	struct atio_node *node;
+
+	if (b->failed || check_number(b, len) < 0)
+		return b->failed;
+	node = number_node(b, ATIO_FLOAT, "", 0, lexeme, len);
+	if (node)
+		node->real = value;
+	return place_new(b, node);
+}
+
+int atio_build_float(struct atio_builder *b, double value)
+{
+	return atio_build_float_as(b, value, NULL, 0);
+}
+
+/* BIGINT and DATETIME: as written, and canonical if that is another text. */
+static struct atio_node *written_node(struct atio_builder *b,
+				      enum atio_type type,
+				      const char *canonical, const char *lexeme,
+				      size_t len)
+{
+	size_t canonical_len = strlen(canonical);
+	struct atio_node *node;
+	bool same = !lexeme || (len == canonical_len &&
+				memcmp(lexeme, canonical, len) == 0);
+
+	if (same)
+		return atio_node_new_text(b->doc, type, canonical,
+					  canonical_len);
+	node = atio_node_new_text(b->doc, type, lexeme, len);
+	if (!node)
+		return NULL;
+	node->canonical = atio_arena_text(&b->doc->arena, canonical,
+					  canonical_len);
+	return node->canonical ? node : NULL;
+}
+
+int atio_build_bigint_as(struct atio_builder *b, const char *canonical,
+			 const char *lexeme, size_t len)
+{
+	if (b->failed || check_number(b, strlen(canonical)) < 0 ||
+	    check_number(b, len) < 0)
+		return b->failed;
+	return place_new(b, written_node(b, ATIO_BIGINT, canonical, lexeme,
+					 len));
+}
+
+static int build_bigint(struct atio_builder *b, const char *digits, size_t len)
+{
+	const char *s = digits, *end = digits + len;
+	struct atio_node *node;
+	char *text;
+
+	if (check_number(b, len) < 0)
+		return b->failed;
+	if (*s == '-' || *s == '+')
+		s++;
+	while (*s == '0')
+		s++;
+	/* A copy with the sign that stays, and without what does not. */
+	node = atio_node_new_text(b->doc, ATIO_BIGINT, digits, len);
+	if (!node)
+		return no_memory(b);
+	text = (char *)(node + 1);
+	node->count = (uint32_t)(end - s);
+	if (*digits == '-') {
+		memmove(text + 1, s, node->count);
+		node->count++;
+	} else {
+		memmove(text, s, node->count);
+	}
+	text[node->count] = '\0';
+	return place(b, node);
+}
+
+int atio_build_integer(struct atio_builder *b, const char *digits, size_t len)
+{
+	int64_t value;
+	int r;
+
+	if (b->failed)
+		return b->failed;
+	r = atio_int_parse(digits, len, &value);
+	if (r == -EINVAL)
+		return atio_build_fail(b, EINVAL, b->offset, "no integer");
+	if (r == -ERANGE)
+		return build_bigint(b, digits, len);
+	return check_number(b, len) < 0 ? b->failed : atio_build_int(b, value);
+}
+
+int atio_build_datetime_as(struct atio_builder *b, enum atio_datetime kind,
+			   const char *canonical, const char *lexeme,
+			   size_t len)
+{
+	struct atio_node *node;
+
+	if (b->failed)
+		return b->failed;
+	node = written_node(b, ATIO_DATETIME, canonical, lexeme, len);
+	if (node)
+		node->datetime = (uint8_t)kind;
+	return place_new(b, node);
+}
+
+int atio_build_datetime(struct atio_builder *b, const char *text, size_t len)
+{
+	char canonical[ATIO_DATETIME_TEXT_MAX];
+	enum atio_datetime kind;
+
+	if (b->failed)
+		return b->failed;
+	if (atio_datetime_parse(text, len, &kind, canonical) < 0)
+		return atio_build_fail(b, EINVAL, b->offset,
+				       "no date or time as of RFC 3339");
+	return atio_build_datetime_as(b, kind, canonical, text, len);
+}
+
+/* ---- text ------------------------------------------------------------ */
+
+static int check_text(struct atio_builder *b, size_t len)
+{
+	bool key = expects_key(b);
+	size_t most = key ? b->limits.key_bytes : b->limits.scalar_bytes;
+
+	if (len > most)
+		return atio_build_fail(b, EFBIG, b->offset,
+				       "a %s of more than %zu bytes",
+				       key ? "key" : "string", most);
+	return 0;
+}
+
+int atio_build_text(struct atio_builder *b, enum atio_type type,
+		    const char *text, size_t len)
+{
+	if (b->failed || check_text(b, len) < 0)
+		return b->failed;
+	return place_new(b, atio_node_new_text(b->doc, type, text, len));
+}
+
+int atio_build_string(struct atio_builder *b, const char *text, size_t len)
+{
+	if (b->failed)
+		return b->failed;
+	if (atio_utf8_check(text, len) != len)
+		return atio_build_fail(b, EILSEQ, b->offset,
+				       "a string is not UTF-8");
+	return atio_build_text(b, ATIO_STRING, text, len);
+}
+
+int atio_build_bytes(struct atio_builder *b, const void *bytes, size_t len)
+{
+	return atio_build_text(b, ATIO_BYTES, bytes, len);
+}
+
+char *atio_build_room(struct atio_builder *b, size_t size)
+{
+	char *text;
+
+	if (b->failed)
+		return NULL;
+	text = size < SIZE_MAX ? atio_arena_get(&b->doc->arena, size + 1)
+			       : NULL;
+	if (!text)
+		(void)no_memory(b);
+	b->room_size = size + 1;
+	return text;
+}
+
+int atio_build_owned_text(struct atio_builder *b, enum atio_type type,
+			  char *text, size_t len)
+{
+	struct atio_node *node;
+
+	if (b->failed || check_text(b, len) < 0)
+		return b->failed;
+	text[len] = '\0';
+	atio_arena_shrink(&b->doc->arena, text, b->room_size, len + 1);
+	node = atio_node_new(b->doc, type);
+	if (!node)
+		return no_memory(b);
+	node->text = text;
+	node->count = (uint32_t)len;
+	return place(b, node);
+}
+
+/* ---- tags, anchors, aliases ------------------------------------------ */
+
+int atio_build_tag(struct atio_builder *b, const char *tag, size_t len)
+{
+	if (b->failed)
+		return b->failed;
+	if (b->tag || !len || atio_utf8_check(tag, len) != len)
+		return atio_build_fail(b, EINVAL, b->offset, "a wrong tag");
+	if (len > b->limits.key_bytes)
+		return atio_build_fail(b, EFBIG, b->offset,
+				       "a tag of more than %zu bytes",
+				       b->limits.key_bytes);
+	b->tag = atio_arena_text(&b->doc->arena, tag, len);
+	b->tag_len = len;
+	return b->tag ? 0 : no_memory(b);
+}
+
+int atio_build_anchor(struct atio_builder *b, const char *name, size_t len)
+{
+	if (b->failed)
+		return b->failed;
+	if (len > b->limits.key_bytes)
+		return atio_build_fail(b, EFBIG, b->offset,
+				       "an anchor of more than %zu bytes",
+				       b->limits.key_bytes);
+	b->anchor = atio_arena_text(&b->doc->arena, name, len);
+	b->anchor_len = len;
+	b->doc->traits |= ATIO_DOC_ANCHORS;
+	return b->anchor ? 0 : no_memory(b);
+}
+
+int atio_build_alias(struct atio_builder *b, const char *name, size_t len)
+{
+	struct atio_node *node, *target = NULL;
+
+	if (b->failed)
+		return b->failed;
+	if (b->anchors)
+		target = (struct atio_node *)atio_node_member(b->anchors, name,
+							      len);
+	if (!target)
+		return atio_build_fail(b, ENOENT, b->offset,
+				       "no anchor '%.*s' before this alias",
+				       (int)(len < 64 ? len : 64), name);
+	node = atio_node_new_text(b->doc, ATIO_ALIAS, name, len);
+	if (node)
+		node->inner = target;
+	return place_new(b, node);
+}
+
+/* ---- collections ----------------------------------------------------- */
+
+static int begin(struct atio_builder *b, enum atio_type type)
+{
+	struct atio_frame *frames;
+	struct atio_node *node;
+	int r;
+
+	if (b->failed)
+		return b->failed;
+	if (b->depth >= b->limits.depth)
+		return atio_build_fail(b, EFBIG, b->offset,
+				       "nested deeper than %zu levels",
+				       b->limits.depth);
+	frames = with_room(b, b->frames, &b->frame_room, b->depth,
+			   sizeof(*frames));
+	if (!frames)
+		return b->failed;
+	b->frames = frames;
+	node = atio_node_new(b->doc, type);
+	r = place_new(b, node);
+	if (r < 0)
+		return r;
+	b->frames[b->depth++] = (struct atio_frame){node, b->count};
+	return 0;
+}
+
+int atio_build_seq(struct atio_builder *b)
+{
+	return begin(b, ATIO_SEQ);
+}
+
+int atio_build_map(struct atio_builder *b)
+{
+	return begin(b, ATIO_MAP);
+}
+
+static int told_twice(struct atio_builder *b, const struct atio_node *key)
+{
+	size_t len;
+	const char *text = atio_node_text(key, &len);
+
+	if (key->type != ATIO_STRING)
+		return atio_build_fail(b, EEXIST, start_of(b, key),
+				       "a key stands twice in one map");
+	return atio_build_fail(b, EEXIST, start_of(b, key),
+			       "the key '%.*s' stands twice in one map",
+			       (int)(len < 64 ? len : 64), text);
+}
+
+static int end_map(struct atio_builder *b, struct atio_node *map,
+		   struct atio_node **members, size_t count)
+{
+	const struct atio_node *twice = NULL;
+	size_t i;
+	int r;
+
+	if (count % 2)
+		return atio_build_fail(b, EINVAL, start_of(b, map),
+				       "a key without a value");
+	map->pairs = atio_arena_get(&b->doc->arena,
+				    count / 2 * sizeof(*map->pairs));
+	if (!map->pairs)
+		return no_memory(b);
+	for (i = 0; i < count; i += 2)
+		map->pairs[i / 2] =
+			(struct atio_pair){members[i], members[i + 1]};
+	map->count = (uint32_t)(count / 2);
+	r = atio_map_seal(b->doc, map, &twice);
+	if (r == -EEXIST)
+		return told_twice(b, twice);
+	return r < 0 ? no_memory(b) : 0;
+}
+
+static int end_seq(struct atio_builder *b, struct atio_node *seq,
+		   struct atio_node **members, size_t count)
+{
+	seq->items = atio_arena_get(&b->doc->arena,
+				    count * sizeof(*seq->items));
+	if (!seq->items)
+		return no_memory(b);
+	memcpy(seq->items, members, count * sizeof(*seq->items));
+	seq->count = (uint32_t)count;
+	return 0;
+}
+
+int atio_build_end_at(struct atio_builder *b, size_t end)
+{
+	struct atio_frame *frame = top(b);
+	struct atio_node **members;
+	size_t count;
+	int r = 0;
+
+	if (b->failed)
+		return b->failed;
+	if (!frame || b->tag || b->anchor)
+		return atio_build_fail(b, EINVAL, b->offset,
+				       "an end of nothing");
+	members = b->stack + frame->base;
+	count = b->count - frame->base;
+	if (count && frame->node->type == ATIO_MAP)
+		r = end_map(b, frame->node, members, count);
+	else if (count)
+		r = end_seq(b, frame->node, members, count);
+	if (r < 0)
+		return r;
+	if (end + b->shift > frame->node->offset)
+		frame->node->length =
+			(uint32_t)(end + b->shift - frame->node->offset);
+	b->count = frame->base;
+	b->depth--;
+	b->offset = b->length = 0;
+	b->style = ATIO_STYLE_ANY;
+	return 0;
+}
+
+int atio_build_end(struct atio_builder *b)
+{
+	return atio_build_end_at(b, 0);
+}
+
+/* ---- whole nodes ----------------------------------------------------- */
+
+int atio_build_node(struct atio_builder *b, struct atio_node *node,
+		    size_t nodes)
+{
+	if (b->failed)
+		return b->failed;
+	if (nodes > b->limits.nodes - b->nodes)
+		return atio_build_fail(b, EFBIG, b->offset,
+				       "more than %zu values", b->limits.nodes);
+	b->nodes += nodes - 1;
+	/* place() sets them from the builder. */
+	b->offset = start_of(b, node);
+	b->length = node->length;
+	b->style = node->style;
+	return place(b, node);
+}
+
+int atio_build_copy(struct atio_builder *b, const struct atio_node *node)
+{
+	struct atio_node *copy = NULL;
+	int r;
+
+	if (b->failed)
+		return b->failed;
+	r = atio_node_copy(b->doc, node, false, &copy);
+	if (r < 0)
+		return atio_build_fail(b, -r, b->offset, "copy a value: %s",
+				       strerrordesc_np(-r));
+	copy->offset = copy->length = 0;
+	return place(b, copy);
+}
+
+/* ---- the end --------------------------------------------------------- */
+
+static int push_document(struct atio_builder *b)
+{
+	int r;
+
+	if (b->depth || !b->doc->root)
+		return atio_build_fail(b, EINVAL, b->offset,
+				       "a document without a value");
+	r = push(b, b->doc->root);
+	if (r < 0)
+		return r;
+	b->documents++;
+	b->doc->root = NULL;
+	b->anchors = NULL;
+	return 0;
+}
+
+int atio_build_document(struct atio_builder *b)
+{
+	if (b->failed)
+		return b->failed;
+	if (b->documents + 1 >= b->limits.documents)
+		return atio_build_fail(b, EFBIG, b->offset,
+				       "more than %zu documents",
+				       b->limits.documents);
+	return push_document(b);
+}
+
+static int end_stream(struct atio_builder *b)
+{
+	struct atio_node *stream = atio_node_new(b->doc, ATIO_STREAM);
+	int r;
+
+	r = push_document(b);
+	if (r < 0)
+		return r;
+	if (!stream)
+		return no_memory(b);
+	b->doc->root = stream;
+	return end_seq(b, stream, b->stack, b->count);
+}
+
+static int complete(struct atio_builder *b)
+{
+	if (b->failed)
+		return b->failed;
+	if (b->depth || b->tag || b->anchor)
+		return atio_build_fail(b, EINVAL, b->offset,
+				       "the document is not complete");
+	if (b->documents)
+		return end_stream(b);
+	if (b->doc->root)
+		return 0;
+	b->doc->traits |= ATIO_DOC_EMPTY;
+	b->doc->root = atio_node_new(b->doc, ATIO_NULL);
+	return b->doc->root ? 0 : no_memory(b);
+}
+
+static void begin_anew(struct atio_builder *b)
+{
+	b->depth = b->count = b->nodes = b->documents = 0;
+	b->tag = b->anchor = NULL;
+	b->anchors = NULL;
+	b->offset = b->length = 0;
+	b->style = ATIO_STYLE_ANY;
+	b->failed = 0;
+	b->error = (struct atio_value_error)ATIO_VALUE_ERROR_INIT;
+}
+
+int atio_builder_finish(struct atio_builder *b, struct atio_doc **ret_doc,
+			struct atio_value_error *err)
+{
+	struct atio_doc *next = NULL;
+	int r = complete(b);
+
+	if (r == 0 && atio_doc_new(&b->limits, &next) < 0)
+		r = no_memory(b);
+	if (r < 0) {
+		if (err && !err->error.code)
+			*err = b->error;
+		return r;
+	}
+	next->root = NULL;
+	*ret_doc = b->doc;
+	b->doc = next;
+	begin_anew(b);
+	return 0;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fail.c - errors that name a value by its JSON pointer (RFC 6901).
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "value/inside.h"
+
+
+/* A step's text, escaped, with its slash. */
+static size_t step_text(const struct atio_step *step,
+			char text[ATIO_POINTER_MAX])
+{
+	char number[ATIO_FLOAT_TEXT_MAX];
+	const char *key = number;
+	size_t len, i, n = 0;
+
+	len = atio_int_text((int64_t)step->index, number);
+	if (step->key)
+		key = step->key->type == ATIO_STRING
+			      ? atio_node_text(step->key, &len)
+			      : "?";
+	if (step->key && step->key->type != ATIO_STRING)
+		len = 1;
+	text[n++] = '/';
+	for (i = 0; i < len && n < ATIO_POINTER_MAX - 2; i++) {
+		if (key[i] == '~' || key[i] == '/') {
+			text[n++] = '~';
+			text[n++] = key[i] == '~' ? '0' : '1';
+		} else {
+			text[n++] = key[i] ? key[i] : '?';
+		}
+	}
+	return n;
+}
+
+/* What does not fit is the begin, of which "..." is left. */
+void atio_step_pointer(const struct atio_step *step,
+		       char pointer[ATIO_POINTER_MAX])
+{
+	char text[ATIO_POINTER_MAX], whole[ATIO_POINTER_MAX];
+	size_t begin = sizeof(whole) - 1, len;
+
+	whole[begin] = '\0';
+	for (; step; step = step->up) {
+		len = step_text(step, text);
+		if (len + 3 > begin) {
+			begin -= 3;
+			memcpy(whole + begin, "...", 3);
+			break;
+		}
+		begin -= len;
+		memcpy(whole + begin, text, len);
+	}
+	memcpy(pointer, whole + begin, sizeof(whole) - begin);
+}
+
+int atio_value_fail(struct atio_value_error *err, int code,
+		    const struct atio_step *step, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err || err->error.code)
+		return -code;
+	err->error.code = code;
+	va_start(ap, fmt);
+	(void)vsnprintf(err->error.text, sizeof(err->error.text), fmt, ap);
+	va_end(ap);
+	err->has_pointer = true;
+	atio_step_pointer(step, err->pointer);
+	return -code;
+}

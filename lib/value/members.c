@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * members.c - the members of seqs and maps: finding, adding, removing.
+ *
+ * A map with few members is searched from its begin.  A larger one has an index:
+ * open addressing, at most half full, of positions in the array of pairs.  Keys
+ * come from files that anybody may have written, so they are hashed with
+ * SipHash-1-3 (J.-P. Aumasson, D. J. Bernstein, SipHash, 2012) and a key of this
+ * process, lest somebody makes a file whose keys all fall into one slot.
+ *
+ * An array that has been changed has an index, too, which says how much room it
+ * has; without one it is as large as its count.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "value/inside.h"
+
+#define HASH_DEPTH 64 /* how deep into a key that is a collection */
+
+/* ---- hashing --------------------------------------------------------- */
+
+static uint64_t secret[2];
+
+static void make_secret(void)
+{
+	/* Should there be no randomness yet, the address has to do. */
+	secret[0] = (uintptr_t)&secret ^ 0x9E3779B97F4A7C15ull;
+	(void)!getrandom(secret, sizeof(secret), GRND_NONBLOCK);
+}
+
+static uint64_t rotate(uint64_t x, int bits)
+{
+	return x << bits | x >> (64 - bits);
+}
+
+static void sip_round(uint64_t v[4])
+{
+	v[0] += v[1];
+	v[1] = rotate(v[1], 13) ^ v[0];
+	v[0] = rotate(v[0], 32);
+	v[2] += v[3];
+	v[3] = rotate(v[3], 16) ^ v[2];
+	v[0] += v[3];
+	v[3] = rotate(v[3], 21) ^ v[0];
+	v[2] += v[1];
+	v[1] = rotate(v[1], 17) ^ v[2];
+	v[2] = rotate(v[2], 32);
+}
+
+static uint64_t hash_bytes(uint64_t seed, const char *bytes, size_t len)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	uint64_t v[4], word;
+	size_t i, n;
+
+	(void)pthread_once(&once, make_secret);
+	v[0] = secret[0] ^ 0x736F6D6570736575ull ^ seed;
+	v[1] = secret[1] ^ 0x646F72616E646F6Dull;
+	v[2] = secret[0] ^ 0x6C7967656E657261ull;
+	v[3] = secret[1] ^ 0x7465646279746573ull;
+	for (i = 0; i <= len; i += n) {
+		n = len - i < 8 ? len - i : 8;
+		word = n < 8 ? (uint64_t)len << 56 : 0;
+		if (n)
+			memcpy(&word, bytes + i, n);
+		v[3] ^= word;
+		sip_round(v);
+		v[0] ^= word;
+		if (n < 8)
+			break;
+	}
+	v[2] ^= 0xFF;
+	sip_round(v);
+	sip_round(v);
+	sip_round(v);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+static uint64_t hash_node(const struct atio_node *node, int depth);
+
+/* Equal maps may have their members in another order. */
+static uint64_t hash_map(const struct atio_node *map, int depth)
+{
+	uint64_t sum = 0, pair[2];
+	size_t i;
+
+	for (i = 0; i < map->count; i++) {
+		pair[0] = hash_node(map->pairs[i].key, depth);
+		pair[1] = hash_node(map->pairs[i].value, depth);
+		sum += hash_bytes(ATIO_MAP, (char *)pair, sizeof(pair));
+	}
+	return sum;
+}
+
+static uint64_t hash_seq(const struct atio_node *seq, int depth)
+{
+	uint64_t hash = seq->count, member;
+	size_t i;
+
+	for (i = 0; i < seq->count; i++) {
+		member = hash_node(seq->items[i], depth);
+		hash = hash_bytes(hash, (char *)&member, sizeof(member));
+	}
+	return hash;
+}
+
+static uint64_t hash_node(const struct atio_node *node, int depth)
+{
+	const char *text;
+	uint64_t bits = 0;
+	double real;
+	size_t len;
+
+	while (node->type == ATIO_ALIAS && depth++ < HASH_DEPTH)
+		node = node->inner;
+	if (depth >= HASH_DEPTH)
+		return 0;
+	switch ((enum atio_type)node->type) {
+	case ATIO_NULL:
+	case ATIO_ALIAS:
+		break;
+	case ATIO_BOOL:
+		bits = node->boolean;
+		break;
+	case ATIO_INT:
+		bits = (uint64_t)node->integer;
+		break;
+	case ATIO_FLOAT: /* one hash for 0.0 and -0.0, and for all nan */
+		real = node->real == 0 ? 0 : node->real;
+		if (real == real)
+			memcpy(&bits, &real, sizeof(bits));
+		break;
+	case ATIO_SEQ:
+	case ATIO_STREAM:
+		return hash_seq(node, depth + 1);
+	case ATIO_MAP:
+		return hash_map(node, depth + 1);
+	case ATIO_TAGGED:
+		bits = hash_node(node->inner, depth + 1);
+		return hash_bytes(bits, node->text, node->count);
+	default:
+		text = atio_node_text(node, &len);
+		return hash_bytes(node->type, text, len);
+	}
+	return hash_bytes(node->type, (char *)&bits, sizeof(bits));
+}
+
+uint64_t atio_node_hash(const struct atio_node *key)
+{
+	return hash_node(key, 0);
+}
+
+/* ---- finding --------------------------------------------------------- */
+
+static bool same_text(const struct atio_node *key, const char *text, size_t len)
+{
+	return key->type == ATIO_STRING && key->count == len &&
+	       memcmp(key->text, text, len) == 0;
+}
+
+static bool same_key(const struct atio_node *a, const struct atio_node *b)
+{
+	if (b->type == ATIO_STRING)
+		return same_text(a->type == ATIO_ALIAS ? a->inner : a, b->text,
+				 b->count);
+	return atio_value_equal(a, b);
+}
+
+static bool has_hashes(const struct atio_node *map)
+{
+	return map->index && map->index->mask;
+}
+
+long atio_map_find(const struct atio_node *map, const struct atio_node *key)
+{
+	uint32_t slot, position;
+	size_t i;
+
+	if (!has_hashes(map)) {
+		for (i = 0; i < map->count; i++)
+			if (same_key(map->pairs[i].key, key))
+				return (long)i;
+		return -1;
+	}
+	slot = (uint32_t)atio_node_hash(key) & map->index->mask;
+	while ((position = map->index->slots[slot])) {
+		if (same_key(map->pairs[position - 1].key, key))
+			return (long)position - 1;
+		slot = (slot + 1) & map->index->mask;
+	}
+	return -1;
+}
+
+long atio_map_find_text(const struct atio_node *map, const char *key,
+			size_t len)
+{
+	struct atio_node node = {
+		.type = ATIO_STRING, .count = (uint32_t)len, .text = key};
+
+	if (len >= UINT32_MAX)
+		return -1;
+	return atio_map_find(map, &node);
+}
+
+/* ---- the index ------------------------------------------------------- */
+
+static size_t slots_for(size_t room)
+{
+	size_t slots = 4 * ATIO_MAP_LINEAR;
+
+	while (slots < room * 2)
+		slots *= 2;
+	return slots;
+}
+
+/* An index for @room members; NULL: no memory. */
+static struct atio_index *index_new(struct atio_doc *doc, size_t room,
+				    bool hashes)
+{
+	size_t slots = hashes ? slots_for(room) : 0;
+	struct atio_index *index;
+
+	index = atio_arena_get(&doc->arena,
+			       sizeof(*index) + slots * sizeof(uint32_t));
+	if (!index)
+		return NULL;
+	memset(index, 0, sizeof(*index) + slots * sizeof(uint32_t));
+	index->room = (uint32_t)room;
+	index->mask = slots ? (uint32_t)slots - 1 : 0;
+	return index;
+}
+
+static void index_add(struct atio_index *index, uint64_t hash, size_t position)
+{
+	uint32_t slot = (uint32_t)hash & index->mask;
+
+	while (index->slots[slot])
+		slot = (slot + 1) & index->mask;
+	index->slots[slot] = (uint32_t)position + 1;
+}
+
+static void index_all(struct atio_node *map)
+{
+	size_t i, slots = (size_t)map->index->mask + 1;
+
+	memset(map->index->slots, 0, slots * sizeof(uint32_t));
+	for (i = 0; i < map->count; i++)
+		index_add(map->index, atio_node_hash(map->pairs[i].key), i);
+}
+
+int atio_map_seal(struct atio_doc *doc, struct atio_node *map,
+		  const struct atio_node **ret_twice)
+{
+	size_t i, count = map->count;
+	bool hashes = count > ATIO_MAP_LINEAR;
+
+	map->index = NULL;
+	if (hashes) {
+		map->index = index_new(doc, count, true);
+		if (!map->index)
+			return -ENOMEM;
+	}
+	for (i = 0; i < count; i++) {
+		map->count = (uint32_t)i; /* those before it */
+		if (atio_map_find(map, map->pairs[i].key) >= 0) {
+			*ret_twice = map->pairs[i].key;
+			map->count = (uint32_t)count;
+			return -EEXIST;
+		}
+		if (hashes)
+			index_add(map->index,
+				  atio_node_hash(map->pairs[i].key), i);
+	}
+	map->count = (uint32_t)count;
+	return 0;
+}
+
+/* ---- changing -------------------------------------------------------- */
+
+static size_t room_of(const struct atio_node *node)
+{
+	return node->index ? node->index->room : node->count;
+}
+
+/* Room for one member more of @size bytes each, in *@array. */
+static int grow(struct atio_doc *doc, struct atio_node *node, void **array,
+		size_t size)
+{
+	size_t room = node->count < 4 ? 8 : (size_t)node->count * 2;
+	bool hashes = node->type == ATIO_MAP && room > ATIO_MAP_LINEAR;
+	struct atio_index *index;
+	void *larger;
+
+	if (node->count < room_of(node))
+		return 0;
+	if (node->count >= UINT32_MAX / 4)
+		return -EFBIG;
+	larger = atio_arena_get(&doc->arena, room * size);
+	index = larger ? index_new(doc, room, hashes) : NULL;
+	if (!index)
+		return -ENOMEM;
+	if (node->count)
+		memcpy(larger, *array, node->count * size);
+	*array = larger;
+	node->index = index;
+	if (hashes)
+		index_all(node);
+	return 0;
+}
+
+int atio_map_set(struct atio_doc *doc, struct atio_node *map,
+		 struct atio_node *key, struct atio_node *value)
+{
+	long at = atio_map_find(map, key);
+	void *array = map->pairs;
+	int r;
+
+	if (at >= 0) {
+		map->pairs[at].value = value;
+		return 0;
+	}
+	r = grow(doc, map, &array, sizeof(*map->pairs));
+	if (r < 0)
+		return r;
+	map->pairs = array;
+	map->pairs[map->count] = (struct atio_pair){key, value};
+	if (has_hashes(map))
+		index_add(map->index, atio_node_hash(key), map->count);
+	map->count++;
+	return 0;
+}
+
+void atio_map_remove(struct atio_node *map, size_t position)
+{
+	if (position >= map->count)
+		return;
+	map->count--;
+	memmove(map->pairs + position, map->pairs + position + 1,
+		(map->count - position) * sizeof(*map->pairs));
+	if (has_hashes(map))
+		index_all(map);
+}
+
+int atio_seq_insert(struct atio_doc *doc, struct atio_node *seq,
+		    size_t position, struct atio_node *value)
+{
+	void *array = seq->items;
+	int r;
+
+	if (position > seq->count)
+		return -EINVAL;
+	r = grow(doc, seq, &array, sizeof(*seq->items));
+	if (r < 0)
+		return r;
+	seq->items = array;
+	memmove(seq->items + position + 1, seq->items + position,
+		(seq->count - position) * sizeof(*seq->items));
+	seq->items[position] = value;
+	seq->count++;
+	return 0;
+}
+
+void atio_seq_remove(struct atio_node *seq, size_t position)
+{
+	if (position >= seq->count)
+		return;
+	seq->count--;
+	memmove(seq->items + position, seq->items + position + 1,
+		(seq->count - position) * sizeof(*seq->items));
+}

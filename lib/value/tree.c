@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tree.c - documents, their nodes, and reading them.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "value/inside.h"
+
+/* ---- documents ------------------------------------------------------- */
+
+int atio_doc_new(const struct atio_limits *complete, struct atio_doc **ret_doc)
+{
+	struct atio_doc *doc = calloc(1, sizeof(*doc));
+
+	if (!doc)
+		return -ENOMEM;
+	doc->limits = *complete;
+	doc->root = atio_node_new(doc, ATIO_NULL);
+	if (!doc->root) {
+		atio_doc_free(doc);
+		return -ENOMEM;
+	}
+	*ret_doc = doc;
+	return 0;
+}
+
+void atio_doc_free(struct atio_doc *doc)
+{
+	if (!doc)
+		return;
+	atio_arena_done(&doc->arena);
+	free(doc);
+}
+
+const struct atio_node *atio_doc_root(const struct atio_doc *doc)
+{
+	return doc->root;
+}
+
+unsigned atio_doc_traits(const struct atio_doc *doc)
+{
+	return doc->traits;
+}
+
+/* ---- nodes ----------------------------------------------------------- */
+
+struct atio_node *atio_node_new(struct atio_doc *doc, enum atio_type type)
+{
+	struct atio_node *node = atio_arena_get(&doc->arena, sizeof(*node));
+
+	if (!node)
+		return NULL;
+	*node = (struct atio_node){.type = (uint8_t)type};
+	return node;
+}
+
+struct atio_node *atio_node_new_text(struct atio_doc *doc, enum atio_type type,
+				     const char *text, size_t len)
+{
+	struct atio_node *node;
+	char *copy;
+
+	if (len >= UINT32_MAX)
+		return NULL;
+	node = atio_arena_get(&doc->arena, sizeof(*node) + len + 1);
+	if (!node)
+		return NULL;
+	copy = (char *)(node + 1);
+	if (len)
+		memcpy(copy, text, len);
+	copy[len] = '\0';
+	*node = (struct atio_node){.type = (uint8_t)type,
+				   .count = (uint32_t)len,
+				   .text = copy};
+	return node;
+}
+
+static bool has_members(const struct atio_node *node)
+{
+	return node->type == ATIO_SEQ || node->type == ATIO_MAP ||
+	       node->type == ATIO_STREAM;
+}
+
+/* ---- copies ---------------------------------------------------------- */
+
+struct copying {
+	struct atio_doc *doc;
+	bool keep_aliases;
+	size_t depth, nodes;
+};
+
+static int copy_node(struct copying *c, const struct atio_node *node,
+		     struct atio_node **ret_copy);
+
+static int copy_scalar(struct copying *c, const struct atio_node *node,
+		       struct atio_node **ret_copy)
+{
+	struct atio_node *copy;
+	const char *text = node->text, *canonical = NULL;
+	bool written = node->type == ATIO_BIGINT || node->type == ATIO_DATETIME;
+
+	copy = text ? atio_node_new_text(c->doc, node->type, text, node->count)
+		    : atio_node_new(c->doc, node->type);
+	if (!copy)
+		return -ENOMEM;
+	text = copy->text;
+	if (written && node->canonical) {
+		canonical = atio_arena_text(&c->doc->arena, node->canonical,
+					    strlen(node->canonical));
+		if (!canonical)
+			return -ENOMEM;
+	}
+	*copy = *node;
+	copy->text = text;
+	if (written)
+		copy->canonical = canonical;
+	*ret_copy = copy;
+	return 0;
+}
+
+static int copy_map(struct copying *c, const struct atio_node *node,
+		    struct atio_node *copy)
+{
+	const struct atio_node *twice;
+	size_t i;
+	int r;
+
+	copy->pairs = atio_arena_get(&c->doc->arena,
+				     node->count * sizeof(*copy->pairs));
+	if (!copy->pairs)
+		return -ENOMEM;
+	for (i = 0; i < node->count; i++) {
+		r = copy_node(c, node->pairs[i].key, &copy->pairs[i].key);
+		if (r == 0)
+			r = copy_node(c, node->pairs[i].value,
+				      &copy->pairs[i].value);
+		if (r < 0)
+			return r;
+		copy->count++;
+	}
+	return atio_map_seal(c->doc, copy, &twice);
+}
+
+static int copy_seq(struct copying *c, const struct atio_node *node,
+		    struct atio_node *copy)
+{
+	size_t i;
+	int r;
+
+	copy->items = atio_arena_get(&c->doc->arena,
+				     node->count * sizeof(*copy->items));
+	if (!copy->items)
+		return -ENOMEM;
+	for (i = 0; i < node->count; i++) {
+		r = copy_node(c, node->items[i], &copy->items[i]);
+		if (r < 0)
+			return r;
+		copy->count++;
+	}
+	return 0;
+}
+
+static int copy_members(struct copying *c, const struct atio_node *node,
+			struct atio_node **ret_copy)
+{
+	struct atio_node *copy = atio_node_new(c->doc, node->type);
+	int r = 0;
+
+	if (!copy)
+		return -ENOMEM;
+	if (c->depth >= c->doc->limits.depth)
+		return -EFBIG;
+	copy->style = node->style;
+	copy->offset = node->offset;
+	copy->length = node->length;
+	c->depth++;
+	if (node->count)
+		r = node->type == ATIO_MAP ? copy_map(c, node, copy)
+					   : copy_seq(c, node, copy);
+	c->depth--;
+	*ret_copy = copy;
+	return r;
+}
+
+/* An alias that stands for something around itself runs into the limit of
+ * depth; what it is then called is -ELOOP. */
+static int copy_alias(struct copying *c, const struct atio_node *node,
+		      struct atio_node **ret_copy)
+{
+	int r;
+
+	if (c->keep_aliases)
+		return copy_scalar(c, node, ret_copy);
+	if (c->depth >= c->doc->limits.depth)
+		return -ELOOP;
+	c->depth++;
+	r = copy_node(c, node->inner, ret_copy);
+	c->depth--;
+	return r;
+}
+
+static int copy_tagged(struct copying *c, const struct atio_node *node,
+		       struct atio_node **ret_copy)
+{
+	struct atio_node *copy;
+	int r;
+
+	r = copy_scalar(c, node, &copy);
+	if (r < 0)
+		return r;
+	*ret_copy = copy;
+	if (c->depth >= c->doc->limits.depth)
+		return -EFBIG;
+	c->depth++;
+	r = copy_node(c, node->inner, &copy->inner);
+	c->depth--;
+	return r;
+}
+
+static int copy_node(struct copying *c, const struct atio_node *node,
+		     struct atio_node **ret_copy)
+{
+	if (c->nodes++ >= c->doc->limits.nodes)
+		return -EFBIG;
+	if (has_members(node))
+		return copy_members(c, node, ret_copy);
+	if (node->type == ATIO_ALIAS)
+		return copy_alias(c, node, ret_copy);
+	if (node->type == ATIO_TAGGED)
+		return copy_tagged(c, node, ret_copy);
+	return copy_scalar(c, node, ret_copy);
+}
+
+int atio_node_copy(struct atio_doc *doc, const struct atio_node *node,
+		   bool keep_aliases, struct atio_node **ret_copy)
+{
+	struct copying c = {.doc = doc, .keep_aliases = keep_aliases};
+	struct atio_node *copy = NULL;
+	int r = copy_node(&c, node, &copy);
+
+	if (r == 0)
+		*ret_copy = copy;
+	return r;
+}
+
+/* ---- reading --------------------------------------------------------- */
+
+enum atio_type atio_node_type(const struct atio_node *node)
+{
+	return node->type;
+}
+
+const char *atio_type_name(enum atio_type type)
+{
+	static const char *const names[] = {
+		[ATIO_NULL] = "null",
+		[ATIO_BOOL] = "boolean",
+		[ATIO_INT] = "integer",
+		[ATIO_BIGINT] = "big integer",
+		[ATIO_FLOAT] = "float",
+		[ATIO_STRING] = "string",
+		[ATIO_BYTES] = "bytes",
+		[ATIO_DATETIME] = "date or time",
+		[ATIO_SEQ] = "list",
+		[ATIO_MAP] = "map",
+		[ATIO_TAGGED] = "tagged value",
+		[ATIO_ALIAS] = "alias",
+		[ATIO_STREAM] = "stream of documents",
+	};
+
+	if ((size_t)type >= sizeof(names) / sizeof(*names))
+		return "unknown";
+	return names[type];
+}
+
+bool atio_node_bool(const struct atio_node *node)
+{
+	return node->type == ATIO_BOOL && node->boolean;
+}
+
+int64_t atio_node_int(const struct atio_node *node)
+{
+	return node->type == ATIO_INT ? node->integer : 0;
+}
+
+double atio_node_float(const struct atio_node *node)
+{
+	double value = 0;
+	const char *text;
+	size_t len;
+
+	if (node->type == ATIO_FLOAT)
+		return node->real;
+	if (node->type == ATIO_INT)
+		return (double)node->integer;
+	if (node->type == ATIO_BIGINT) {
+		text = atio_node_text(node, &len);
+		(void)atio_float_parse(text, len, &value);
+	}
+	return value;
+}
+
+enum atio_datetime atio_node_datetime(const struct atio_node *node)
+{
+	return node->datetime;
+}
+
+const char *atio_node_text(const struct atio_node *node, size_t *ret_len)
+{
+	const char *text = "";
+	size_t len = 0;
+
+	switch ((enum atio_type)node->type) {
+	case ATIO_BIGINT:
+	case ATIO_DATETIME:
+		text = node->canonical ? node->canonical : node->text;
+		len = node->canonical ? strlen(text) : node->count;
+		break;
+	case ATIO_STRING:
+	case ATIO_BYTES:
+	case ATIO_TAGGED:
+	case ATIO_ALIAS:
+		text = node->text;
+		len = node->count;
+		break;
+	default:
+		break;
+	}
+	if (ret_len)
+		*ret_len = len;
+	return text;
+}
+
+const char *atio_node_lexeme(const struct atio_node *node, size_t *ret_len)
+{
+	const char *lexeme = NULL;
+
+	switch ((enum atio_type)node->type) {
+	case ATIO_INT:
+	case ATIO_FLOAT:
+		lexeme = node->text;
+		break;
+	case ATIO_BIGINT:
+	case ATIO_DATETIME:
+		lexeme = node->canonical ? node->text : NULL;
+		break;
+	default:
+		break;
+	}
+	if (ret_len)
+		*ret_len = lexeme ? node->count : 0;
+	return lexeme;
+}
+
+size_t atio_node_count(const struct atio_node *node)
+{
+	return has_members(node) ? node->count : 0;
+}
+
+const struct atio_node *atio_node_at(const struct atio_node *node, size_t index)
+{
+	if (index >= atio_node_count(node))
+		return NULL;
+	return node->type == ATIO_MAP ? node->pairs[index].value
+				      : node->items[index];
+}
+
+const struct atio_node *atio_node_key(const struct atio_node *map, size_t index)
+{
+	if (map->type != ATIO_MAP || index >= map->count)
+		return NULL;
+	return map->pairs[index].key;
+}
+
+const struct atio_node *atio_node_member(const struct atio_node *map,
+					 const char *key, size_t key_len)
+{
+	long i;
+
+	if (map->type != ATIO_MAP)
+		return NULL;
+	i = atio_map_find_text(map, key, key_len);
+	return i < 0 ? NULL : map->pairs[i].value;
+}
+
+const struct atio_node *atio_node_inner(const struct atio_node *node)
+{
+	if (node->type != ATIO_TAGGED && node->type != ATIO_ALIAS)
+		return NULL;
+	return node->inner;
+}
+
+struct atio_span atio_node_span(const struct atio_node *node)
+{
+	return (struct atio_span){node->offset, node->length};
+}
