@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "progress.h"
 #include "text.h"
 #include "tool.h"
 
@@ -32,6 +33,15 @@ static const struct {
 	 lock_main},
 	{"locks", "[MOUNT]", "who holds and who waits for which lock",
 	 locks_main},
+	{"read", "FILE", "print the value of a file", read_main},
+	{"write", "FILE DATA|-", "write a file as a whole, or not at all",
+	 write_main},
+	{"update", "FILE DATA|-", "change its value under its lock",
+	 update_main},
+	{"append", "FILE TEXT|-", "append to it", append_main},
+	{"convert", "[IN] [OUT]", "one format to another", convert_main},
+	{"validate", "FILE...", "check what is in files", validate_main},
+	{"formats", "", "which formats are known", formats_main},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))
@@ -52,6 +62,7 @@ static void complain_va(const char *fmt, va_list ap)
 		return;
 	}
 	(void)fflush(stdout); /* in the order in which things happened */
+	progress_hide();
 	(void)fputs("atomicio: ", stderr);
 	text_put_message(stderr, text);
 	(void)fputc('\n', stderr);

@@ -44,6 +44,13 @@ int abort_main(int argc, char **argv);
 int recover_main(int argc, char **argv);
 int lock_main(int argc, char **argv);
 int locks_main(int argc, char **argv);
+int read_main(int argc, char **argv);
+int write_main(int argc, char **argv);
+int update_main(int argc, char **argv);
+int append_main(int argc, char **argv);
+int convert_main(int argc, char **argv);
+int validate_main(int argc, char **argv);
+int formats_main(int argc, char **argv);
 
 /* ---- args.c: the command line ---------------------------------------- */
 
