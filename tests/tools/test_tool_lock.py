@@ -52,10 +52,11 @@ def finish(process, text=""):
 
 
 @pytest.fixture
-def held(mount, f, run):
-    """Somebody has the lock of f, until their input ends."""
-    one = run(f, "--", "cat")
-    wait_for_locks(mount, held=1)
+def held(f, run):
+    """Somebody has the lock of f, until their input ends.  Their command runs:
+    before it is started, the lock is the wrapper's alone."""
+    one = run(f, "--", "sh", "-c", "echo runs; exec cat")
+    assert one.stdout.readline() == "runs\n"
     return one
 
 
