@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "format/registry.h"
+#include "format/plugin.h"
 
 #define GZ ".gz"
 
@@ -278,6 +278,8 @@ int atio_formats_new(const struct atio_formats_options *opts,
 	if (!formats)
 		return atio_fail(err, ENOMEM, "out of memory");
 	r = add_builtins(formats);
+	if (r == 0)
+		r = atio_plugins_add(formats, opts);
 	if (r < 0) {
 		atio_formats_free(formats);
 		return atio_fail(err, -r, "out of memory");

@@ -34,13 +34,20 @@ struct atio_formats_options {
 	unsigned version; /* ATIO_FORMATS_OPTIONS_VERSION */
 	/* Directories of plugins, NULL-terminated, the first one that has a
 	 * name wins; lent for the call.  NULL: /etc/atomicfs/formats.d and
-	 * LIBDIR/atomicfs/formats.d. */
+	 * LIBDIR/atomicfs/formats.d.  Only what belongs to root or to the
+	 * calling user, and is not writable by others, is used. */
 	const char *const *dirs;
 	bool builtin_only; /* no plugins */
 	/* A tree that plugins are never loaded from, an open directory (the
 	 * source of a mount); -1: none.  0 means none, too. */
 	int never_below_fd;
+	/* The program that runs shared objects; lent.  NULL: the environment's
+	 * ATOMICIO_FORMAT_HOST, else LIBEXECDIR/atomicfs/format-host. */
+	const char *host;
 };
+
+/* The directories that are looked into when none are given. */
+const char *const *atio_formats_default_dirs(void);
 
 /* Plugins that cannot be loaded do not make it fail: they are listed, with the
  * reason.  @opts may be NULL.  -EINVAL: version; -ENOMEM. */
