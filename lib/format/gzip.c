@@ -15,7 +15,7 @@
 #include "format/codec.h"
 
 #define GZIP_WINDOW (16 + MAX_WBITS) /* a gzip header, and no other */
-#define PIECE	    ((size_t)16384)
+#define PIECE       ((size_t)16384)
 
 /* zlib's own allocator is malloc, too, but without a look at overflow. */
 static voidpf get(voidpf opaque, uInt items, uInt size)

@@ -87,7 +87,8 @@ static int dump(const struct end *to, const struct atio_node *root,
 
 static int complain(int r, const struct atio_value_error *err)
 {
-	const char *text = err->error.code ? err->error.text : "no reason given";
+	const char *text =
+		err->error.code ? err->error.text : "no reason given";
 
 	if (r != -err->error.code)
 		fprintf(stderr, "returned %d, but says %d: ", r,
@@ -117,8 +118,8 @@ int main(int argc, char **argv)
 	free(in); /* a document does not need its source */
 	if (r == 0)
 		r = dump(&to, atio_doc_root(doc), &out, &out_len, &err);
-	if (r == 0 && (fwrite(out, 1, out_len, stdout) != out_len ||
-		       fflush(stdout) != 0))
+	if (r == 0 &&
+	    (fwrite(out, 1, out_len, stdout) != out_len || fflush(stdout) != 0))
 		r = 2;
 	else if (r < 0)
 		r = complain(r, &err);
