@@ -26,8 +26,12 @@ LOUD = re.compile(r"(?<![\w.>])(printf|fprintf|puts|perror|syslog|exit|abort|"
                   r"assert)\(|\b(stdout|stderr)\b")
 
 
+# Documents to be read by the tests, right ones and wrong ones.
+DOCUMENTS = {"cases", "corpus"}
+
+
 def skipped(name):
-    return (name in (".git", "__pycache__", ".pytest_cache") or
+    return (name in {".git", "__pycache__", ".pytest_cache"} | DOCUMENTS or
             name.startswith("build"))
 
 

@@ -106,10 +106,17 @@ int atio_gzip_pack(const void *bytes, size_t len, char **ret_bytes,
 
 /* ---- shared by codecs ------------------------------------------------ */
 
-/* json.c: one JSON number (RFC 8259) from @text to the builder. -EINVAL */
+/* json.c: whether all of @text is a number of JSON (RFC 8259). */
 bool atio_json_is_number(const char *text, size_t len);
+/* INT, or FLOAT if it has a fraction or an exponent; ATIO_NULL: none. */
+enum atio_type atio_json_number_type(const char *text, size_t len);
 /* json_dump.c: a string with quotes and escapes. */
 void atio_json_put_string(struct atio_out *out, const char *text, size_t len);
+/* @root as JSON; @indent blanks for each level, 0: all in one line, with
+ * neither blanks nor a line end behind it.  -EOPNOTSUPP: JSON cannot hold it.
+ * What is wrong with @out need not be returned. */
+int atio_json_dump(const struct atio_node *root, unsigned indent,
+		   struct atio_out *out, struct atio_value_error *err);
 
 /* base64.c (RFC 4648) */
 size_t atio_base64_text(const void *bytes, size_t len, char *text);

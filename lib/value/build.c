@@ -628,6 +628,11 @@ int atio_build_end_at(struct atio_builder *b, size_t end)
 	return 0;
 }
 
+enum atio_type atio_build_open(const struct atio_builder *b)
+{
+	return b->depth ? b->frames[b->depth - 1].node->type : ATIO_NULL;
+}
+
 int atio_build_end(struct atio_builder *b)
 {
 	return atio_build_end_at(b, 0);

@@ -238,6 +238,8 @@ int atio_build_datetime_as(struct atio_builder *b, enum atio_datetime kind,
 			   size_t len);
 /* The end of a collection whose last byte stands before @end. */
 int atio_build_end_at(struct atio_builder *b, size_t end);
+/* The innermost collection that is open: SEQ or MAP; ATIO_NULL: none. */
+enum atio_type atio_build_open(const struct atio_builder *b);
 /* The next value is anchored. */
 int atio_build_anchor(struct atio_builder *b, const char *name, size_t len);
 /* The last anchor of this name, which may be of a collection that is still
