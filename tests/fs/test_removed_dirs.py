@@ -7,6 +7,9 @@ import pytest
 
 from harness.tools import scaled
 
+# So few descriptors that the daemon keeps 25 of directories only.
+FEW = ["prlimit", "--nofile=400"]
+
 
 @pytest.mark.parametrize("options", [(), ("entry_timeout=0",)],
                          ids=["cached", "uncached"])
@@ -22,6 +25,55 @@ def test_made_and_removed_at_once(make_mount, compiled, options):
     n = dict(zip(words[::2], map(int, words[1::2])))
     assert n["wrong"] == 0 and n["objects"] >= scaled(1200), n
     assert os.listdir(mount.mnt) == []
+
+
+@pytest.mark.parametrize("how", ["rmdir", "rename"])
+def test_full_directory_stays(mount, how):
+    """S13, S27: what is made in a directory lasts, also when somebody has just
+    tried to remove it."""
+    (mount.src / "d").mkdir()
+    (mount.src / "d/old").touch()
+    (mount.src / "e").mkdir()
+    with pytest.raises(OSError, match="not empty"):
+        if how == "rmdir":
+            os.rmdir(mount / "d")
+        else:
+            os.rename(mount / "e", mount / "d")
+    (mount / "d/new").write_bytes(b"new")
+    fd = os.open(mount / "d", os.O_RDONLY)
+    os.fsync(fd)
+    os.close(fd)
+    assert sorted(os.listdir(mount / "d")) == ["new", "old"]
+
+
+@pytest.mark.parametrize("how", ["rmdir", "rename"])
+def test_removed_directory_is_still_itself(make_mount, how):
+    """S6, S27: who has it open, or is in it, sees it as on any file system,
+    whatever else the daemon has to look at meanwhile."""
+    mount = make_mount(wrapper=FEW)
+    for name in ("d", "e"):
+        (mount / name).mkdir()
+    (mount / "e").chmod(0o700)
+    fd = os.open(mount / "d", os.O_RDONLY)
+    want = os.fstat(fd)
+    if how == "rmdir":
+        os.rmdir(mount / "d")
+    else:
+        os.rename(mount / "e", mount / "d")
+    for i in range(60):
+        (mount / f"d{i}").mkdir()
+        (mount / f"d{i}" / "f").touch()
+    os.fchmod(fd, 0o711)
+    now = os.fstat(fd)
+    assert (now.st_ino, now.st_nlink) == (want.st_ino, 0)
+    assert now.st_mode & 0o777 == 0o711
+    assert os.listdir(fd) == []
+    with pytest.raises(FileNotFoundError):
+        os.open("f", os.O_WRONLY | os.O_CREAT, dir_fd=fd)
+    os.fsync(fd)
+    os.close(fd)
+    if how == "rename":
+        assert (mount / "d").stat().st_mode & 0o777 == 0o700
 
 
 def nameless_in_removed(directory):
