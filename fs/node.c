@@ -188,20 +188,25 @@ struct node *node_get(struct fs *fs, const struct file_key *key, mode_t mode,
 	return node;
 }
 
+/* The descriptor of a directory is no longer one of the budget. */
+static void dirfd_uncount(struct fs *fs, struct node *node)
+{
+	node->flags &= ~NODE_DIRFD;
+	ring_del(&node->lru);
+	fs->nodes.n_dirfds--;
+}
+
 static void node_drop_fd(struct fs *fs, struct node *node)
 {
 	if (node->fd < 0)
 		return;
-	if (node->flags & NODE_DIRFD)
+	if (node->type == S_IFDIR)
 		close(node->fd);
 	else
 		guard_close(node->fd); /* may be the inode's end */
 	node->fd = -1;
-	if (node->flags & NODE_DIRFD) {
-		node->flags &= ~NODE_DIRFD;
-		ring_del(&node->lru);
-		fs->nodes.n_dirfds--;
-	}
+	if (node->flags & NODE_DIRFD)
+		dirfd_uncount(fs, node);
 }
 
 /* Free @node and every parent that only its children kept. */
@@ -303,6 +308,8 @@ void node_lose_name(struct fs *fs, struct node *node)
 {
 	struct node *parent = node->parent;
 
+	if (node->flags & NODE_DIRFD)
+		dirfd_uncount(fs, node); /* it could not be opened again */
 	free(node->name);
 	node->name = NULL;
 	node->parent = NULL;
@@ -316,6 +323,11 @@ void node_pin(struct fs *fs, struct node *node)
 
 	if (node == &fs->root || !node->name || node->fd >= 0 || !node->parent)
 		return;
+	/* If its name does not go after all, it will have to be synced. */
+	if (node->type == S_IFDIR) {
+		(void)node_dirfd(fs, node);
+		return;
+	}
 	dirfd = node_dirfd(fs, node->parent);
 	if (dirfd >= 0)
 		node->fd = openat(dirfd, node->name,

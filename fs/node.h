@@ -65,7 +65,7 @@ struct node {
 	struct txn *txn;       /* set while this is a shadow */
 	struct opened *opened; /* set while it is open */
 	struct ring lru;       /* of NODE_DIRFD ones */
-	int fd;        /* see NODE_DIRFD; else O_PATH of a nameless one */
+	int fd;        /* see NODE_DIRFD; else of a nameless one */
 	uint32_t refs; /* of children, handles, transactions, ctl */
 	uint16_t type; /* mode & S_IFMT */
 	uint16_t flags;
@@ -122,7 +122,8 @@ int node_move(struct fs *fs, struct node *node, struct node *parent,
 void node_supersede(struct fs *fs, struct node *node, int fd);
 /* It has no name any more (it may be pinned). */
 void node_lose_name(struct fs *fs, struct node *node);
-/* Before its last known name goes: keep a way to reach the inode. */
+/* Before its last known name goes, if it does: keep a way to reach the inode.
+ * (A directory's descriptor is one of the budget until node_lose_name.) */
 void node_pin(struct fs *fs, struct node *node);
 
 /* A descriptor of the directory @node, lent until fs->lock is released.

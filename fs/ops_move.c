@@ -78,13 +78,14 @@ static void after_replace(struct fs *fs, const struct place *to)
 		return;
 	if (gone)
 		node_retire(fs, old);
-	if (old->fd < 0 || old->parent != to->dir || !old->name ||
+	if (old->parent != to->dir || !old->name ||
 	    strcmp(old->name, to->name) != 0)
 		return;
-	if (gone)
-		old->flags |= NODE_REPLACED;
-	else
+	/* The name of a file still says its class. */
+	if (S_ISDIR(to->st.st_mode) || (old->fd >= 0 && !gone))
 		node_lose_name(fs, old);
+	else if (old->fd >= 0)
+		old->flags |= NODE_REPLACED;
 }
 
 static int moved(struct fs *fs, const struct place *from,

@@ -169,6 +169,7 @@ static int stage_new(struct fs *fs, const struct stage_request *sr,
 	struct atio_error err = ATIO_ERROR_INIT;
 	int r, dirfd = node_dirfd(fs, sr->dir);
 	mode_t mode = sr->mode;
+	struct stat st;
 
 	if (dirfd < 0)
 		return dirfd;
@@ -178,7 +179,8 @@ static int stage_new(struct fs *fs, const struct stage_request *sr,
 	r = atio_shadow_create(fs->store, dirfd, mode, origin, &txn->shadow,
 			       &err);
 	creds_leave();
-	if (r < 0)
+	/* Whoever lets his directory be removed meanwhile asks for it. */
+	if (r < 0 && !(fstat(dirfd, &st) == 0 && st.st_nlink == 0))
 		log_failure("create", origin->path, -r, 0, err.text);
 	return r;
 }

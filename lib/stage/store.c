@@ -397,6 +397,14 @@ int atio_store_quarantine_fd(const struct atio_store *store)
 
 int atio_dir_sync(struct atio_store *store, int dirfd)
 {
+	int flags, r;
+
 	ATIO_FAULT("dir.sync");
-	return store->durable && fsync(dirfd) < 0 ? -errno : 0;
+	if (!store->durable)
+		return 0;
+	flags = fcntl(dirfd, F_GETFL);
+	if (flags < 0)
+		return -errno;
+	r = flags & O_PATH ? syncfs(store->stage_fd) : fsync(dirfd);
+	return r < 0 ? -errno : 0;
 }

@@ -570,6 +570,17 @@ def test_user_writes(own, make_peer):
     assert (one.src / "new").read_bytes() == b"new"
 
 
+def test_user_writes_where_he_may_not_list(own):
+    """S12, S27, S30: the commit is as durable there, and no failure."""
+    one, user = own
+    box = one.src / "box"
+    box.mkdir()
+    os.chown(box, USER, USER)
+    box.chmod(0o300)
+    user.spew(one / "box/f", b"in the box")
+    assert user.slurp(one / "box/f") == b"in the box"
+
+
 def test_user_commits(own, make_peer):
     """S8, S13, S15, S17, S30: fsync, truncate, rename and unlink of open
     files, hard links, modes and attributes."""

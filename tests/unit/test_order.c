@@ -18,6 +18,8 @@ static int fail_error;      /* ... with this */
 
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
+int __real_syncfs(int fd);
+int __wrap_syncfs(int fd);
 int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
 int __real_renameat(int from, const char *name, int to, const char *new_name);
@@ -68,6 +70,14 @@ int __wrap_fsync(int fd)
 
 	(void)snprintf(path, sizeof(path), "%s", path_of(fd));
 	return event("fsync", path) ? -1 : __real_fsync(fd);
+}
+
+int __wrap_syncfs(int fd)
+{
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s", path_of(fd));
+	return event("syncfs", path) ? -1 : __real_syncfs(fd);
 }
 
 int __wrap_fdatasync(int fd)
@@ -386,6 +396,27 @@ static void test_directory_fails(void)
 	tear_down();
 }
 
+/* A directory that may be searched but not read. */
+static void test_directory_without_fsync(void)
+{
+	int path;
+
+	set_up(true);
+	NEED((path = open(path_of(dir), O_PATH | O_DIRECTORY)) >= 0);
+	CHECK_INT(atio_dir_sync(store, path), 0);
+	CHECK_EVENTS("syncfs:stage");
+	fail_on = "syncfs:stage";
+	fail_error = EIO;
+	CHECK_INT(atio_dir_sync(store, path), -EIO);
+	close(path);
+	CHECK_INT(atio_dir_sync(store, path), -EBADF);
+	tear_down();
+	set_up(false);
+	CHECK_INT(atio_dir_sync(store, dir), 0);
+	CHECK_EVENTS("");
+	tear_down();
+}
+
 int main(void)
 {
 	test_commit();
@@ -401,5 +432,6 @@ int main(void)
 	test_record_fails("fsync:stage");
 	test_target_fails();
 	test_directory_fails();
+	test_directory_without_fsync();
 	return check_result();
 }

@@ -221,7 +221,9 @@ int atio_shadow_quarantine(struct atio_shadow *shadow,
  * NULL is allowed. */
 void atio_shadow_free(struct atio_shadow *shadow);
 
-/* fsync a directory (durability=full), so that renames in it last. */
+/* fsync a directory (durability=full), so that renames in it last.  One that we
+ * may search but not read is an O_PATH descriptor, which takes no fsync: then
+ * the whole file system is flushed. */
 int atio_dir_sync(struct atio_store *store, int dirfd);
 
 #ifdef __cplusplus
