@@ -25,6 +25,8 @@ void atio_out_done(struct atio_out *out);
 void atio_out_put(struct atio_out *out, const void *bytes, size_t len);
 void atio_out_text(struct atio_out *out, const char *text);
 void atio_out_fill(struct atio_out *out, char c, size_t times);
+/* A line end, and @blanks at the begin of the next line. */
+void atio_out_line(struct atio_out *out, size_t blanks);
 
 /* The bytes are the caller's (free(3)), with a NUL behind them, and @out is
  * empty again.  Or the failure, and nothing is left. */

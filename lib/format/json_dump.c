@@ -158,18 +158,8 @@ static int put(struct writer *w, const struct atio_node *node, size_t depth,
 
 static void put_break(struct writer *w, size_t depth)
 {
-	static const char line[] = "\n                                "
-				   "                                ";
-	size_t blanks = depth * w->indent;
-
-	if (!w->indent)
-		return;
-	if (blanks < sizeof(line) - 1) {
-		atio_out_put(w->out, line, 1 + blanks);
-		return;
-	}
-	atio_out_char(w->out, '\n');
-	atio_out_fill(w->out, ' ', blanks);
+	if (w->indent)
+		atio_out_line(w->out, depth * w->indent);
 }
 
 static int put_seq(struct writer *w, const struct atio_node *seq, size_t depth,

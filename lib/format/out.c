@@ -71,6 +71,19 @@ void atio_out_fill(struct atio_out *out, char c, size_t times)
 	out->len += times;
 }
 
+void atio_out_line(struct atio_out *out, size_t blanks)
+{
+	static const char line[] = "\n                                "
+				   "                                ";
+
+	if (blanks < sizeof(line) - 1) {
+		atio_out_put(out, line, 1 + blanks);
+		return;
+	}
+	atio_out_char(out, '\n');
+	atio_out_fill(out, ' ', blanks);
+}
+
 int atio_out_take(struct atio_out *out, char **ret_bytes, size_t *ret_len)
 {
 	char *bytes = out->bytes;
