@@ -49,9 +49,10 @@ static inline int dump_with(const struct atio_codec *codec,
 	atio_out_init(&out, (size_t)64 << 20);
 	r = codec->dump(codec, root, &out, err);
 	if (r == 0)
-		return atio_out_take(&out, ret_bytes, ret_len);
+		r = atio_out_take(&out, ret_bytes, ret_len);
 	atio_out_done(&out);
-	return r;
+	return r < 0 ? atio_value_fail(err, -r, NULL, "no memory, or no room")
+		     : 0;
 }
 
 #endif

@@ -3,38 +3,12 @@
  * test_lock_memory.c - each allocation of the lock table in turn fails:
  * -ENOMEM, and nothing has changed.
  */
+#include "failing.h"
 #include "test_lock.h"
 
 #define MOST 50
 
 static struct atio_lock_table *t;
-static unsigned countdown; /* 1: the next one fails; 0: none does */
-static bool reached;
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-
-static bool fails(void)
-{
-	if (!countdown || --countdown)
-		return false;
-	reached = true;
-	errno = ENOMEM;
-	return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
 static struct outcome outcome;
 static uint64_t born;
 
@@ -167,6 +141,7 @@ static const struct deed {
 static bool fail_at(const struct deed *deed, unsigned k)
 {
 	struct atio_lock_counters before, after;
+	bool reached;
 	int r;
 
 	begin();
@@ -176,10 +151,9 @@ static bool fail_at(const struct deed *deed, unsigned k)
 	NEED(deed_count() == 0);
 	clock_ms = 1000;
 	before = counters(t);
-	reached = false;
-	countdown = k;
+	failing_begin(k);
 	r = deed->fn();
-	countdown = 0;
+	reached = failing_end();
 	CHECK_INT(r, reached ? -ENOMEM : 0);
 	after = counters(t);
 	if (reached)

@@ -7,62 +7,15 @@
  * no descriptor and nothing in the stage, and the store goes on working. (That
  * no memory is lost is for the address sanitizer to say.)
  */
-#include <dirent.h>
 #include <sys/xattr.h>
 
+#include "failing.h"
 #include "scene.h"
 
 #define MAX_ALLOCATIONS 500
 
 static int dir, base;
 static struct atio_store *store;
-static unsigned countdown; /* 1: the next one fails; 0: none does */
-static bool reached;
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-char *__real_strdup(const char *s);
-char *__wrap_strdup(const char *s);
-DIR *__real_fdopendir(int fd);
-DIR *__wrap_fdopendir(int fd);
-
-static bool fails(void)
-{
-	if (!countdown || --countdown)
-		return false;
-	reached = true;
-	errno = ENOMEM;
-	return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
-
-char *__wrap_strdup(const char *s)
-{
-	return fails() ? NULL : __real_strdup(s);
-}
-
-DIR *__wrap_fdopendir(int fd)
-{
-	return fails() ? NULL : __real_fdopendir(fd);
-}
 
 /* ---- deeds: what they return is what the library returned ------------- */
 
@@ -74,7 +27,7 @@ static int deed_open(struct atio_error *err)
 	int other_dir = fresh_dir(), left, r;
 
 	r = atio_store_open(other_dir, &plain, &other, err);
-	countdown = 0;
+	failing_countdown = 0;
 	atio_store_free(other);
 	left = entries(other_dir, ".");
 	CHECK_INT(left, r < 0 ? 0 : 1);
@@ -85,14 +38,14 @@ static int deed_open(struct atio_error *err)
 /* Give @s, if any, an end. */
 static int done(int r, struct atio_shadow *s)
 {
-	unsigned was = countdown;
+	unsigned was = failing_countdown;
 
-	countdown = 0;
+	failing_countdown = 0;
 	CHECK((r == 0) == (s != NULL));
 	if (s)
 		CHECK_INT(atio_shadow_discard(s), 0);
 	atio_shadow_free(s);
-	countdown = was;
+	failing_countdown = was;
 	return r;
 }
 
@@ -122,12 +75,12 @@ static int deed_update(struct atio_error *err)
 
 static struct atio_shadow *ready(void)
 {
-	unsigned was = countdown;
+	unsigned was = failing_countdown;
 	struct atio_shadow *s;
 
-	countdown = 0;
+	failing_countdown = 0;
 	s = updated(store, dir, "a");
-	countdown = was;
+	failing_countdown = was;
 	return s;
 }
 
@@ -214,13 +167,13 @@ static int try_redo(void)
 static void test_redo(void)
 {
 	unsigned k = 0;
+	bool reached;
 	int r;
 
 	do {
-		reached = false;
-		countdown = ++k;
+		failing_begin(++k);
 		r = try_redo();
-		countdown = 0;
+		reached = failing_end();
 		CHECK_INT(r, reached ? -ENOMEM : 0);
 		CHECK_INT(try_redo(), 0);
 		CHECK(stage_empty(dir));
@@ -246,11 +199,11 @@ static bool fail_at(const struct deed *deed, unsigned k)
 {
 	struct atio_error err = ATIO_ERROR_INIT;
 	int fds = open_fds(), r;
+	bool reached;
 
-	reached = false;
-	countdown = k;
+	failing_begin(k);
 	r = deed->fn(&err);
-	countdown = 0;
+	reached = failing_end();
 	if (r != (reached ? -ENOMEM : 0) || err.code != -r) {
 		printf("%s, allocation %u: %d (%s)\n", deed->name, k, r,
 		       err.text);
