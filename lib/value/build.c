@@ -663,7 +663,7 @@ int atio_build_copy(struct atio_builder *b, const struct atio_node *node)
 
 	if (b->failed)
 		return b->failed;
-	r = atio_node_copy(b->doc, node, false, &copy);
+	r = atio_node_copy(b->doc, node, false, &copy, NULL);
 	if (r < 0)
 		return atio_build_fail(b, -r, b->offset, "copy a value: %s",
 				       strerrordesc_np(-r));

@@ -109,11 +109,19 @@ int atio_doc_new(const struct atio_limits *complete, struct atio_doc **ret_doc);
 struct atio_node *atio_node_new(struct atio_doc *doc, enum atio_type type);
 struct atio_node *atio_node_new_text(struct atio_doc *doc, enum atio_type type,
 				     const char *text, size_t len);
-/* A deep copy.  @keep_aliases: @node is of the same document, and what its
- * aliases stand for stays where it is; else they are expanded.  -EFBIG: depth,
- * nodes; -ENOMEM; -ELOOP. */
+
+/* ---- copy.c ---------------------------------------------------------- */
+
+/* A deep copy, with the limits of @doc.  @keep_aliases: @node is of the same
+ * document, and what its aliases stand for stays where it is; else they are
+ * expanded, and the copy has no spans, which would be of another source.
+ * *ret_nodes (may be NULL): how many it has.  -EFBIG, -ELOOP, -ENOMEM. */
 int atio_node_copy(struct atio_doc *doc, const struct atio_node *node,
-		   bool keep_aliases, struct atio_node **ret_copy);
+		   bool keep_aliases, struct atio_node **ret_copy,
+		   size_t *ret_nodes);
+/* Of a node that has no members and wraps nothing. */
+int atio_scalar_copy(struct atio_doc *doc, const struct atio_node *node,
+		     struct atio_node **ret_copy);
 
 /* ---- members.c: those of a seq or map -------------------------------- */
 
@@ -134,6 +142,10 @@ void atio_seq_remove(struct atio_node *seq, size_t position);
  * the second of two equal keys. */
 int atio_map_seal(struct atio_doc *doc, struct atio_node *map,
 		  const struct atio_node **ret_twice);
+/* The same for a map whose keys are those of @like at the same positions.
+ * -ENOMEM. */
+int atio_map_seal_like(struct atio_doc *doc, struct atio_node *map,
+		       const struct atio_node *like);
 
 /* ---- number.c -------------------------------------------------------- */
 

@@ -278,6 +278,24 @@ int atio_map_seal(struct atio_doc *doc, struct atio_node *map,
 	return 0;
 }
 
+int atio_map_seal_like(struct atio_doc *doc, struct atio_node *map,
+		       const struct atio_node *like)
+{
+	size_t slots;
+
+	map->index = NULL;
+	if (map->count <= ATIO_MAP_LINEAR)
+		return 0;
+	map->index = index_new(doc, like->index->room, true);
+	if (!map->index)
+		return -ENOMEM;
+	slots = (size_t)like->index->mask + 1;
+	memcpy(map->index->slots, like->index->slots,
+	       slots * sizeof(uint32_t));
+	map->index->room = map->count;
+	return 0;
+}
+
 /* ---- changing -------------------------------------------------------- */
 
 static size_t room_of(const struct atio_node *node)
