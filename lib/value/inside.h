@@ -33,11 +33,16 @@ struct atio_pair {
 	struct atio_node *key, *value;
 };
 
-/* Room that an array has beyond its count, and a map's hashes. */
+/* Room that an array has beyond its count, and a map's hashes.  The hash stands
+ * beside the position, so that a wrong key is seldom looked at: it is far away
+ * in memory. */
 struct atio_index {
-	uint32_t room;    /* of the array, in members */
-	uint32_t mask;    /* slots - 1; 0: no hashes */
-	uint32_t slots[]; /* position + 1; 0: free */
+	uint32_t room; /* of the array, in members */
+	uint32_t mask; /* slots - 1; 0: no hashes */
+	struct atio_index_slot {
+		uint32_t position; /* + 1; 0: free */
+		uint32_t hash;
+	} slots[];
 };
 
 struct atio_node {
@@ -132,6 +137,9 @@ long atio_map_find_text(const struct atio_node *map, const char *key,
 			size_t len);
 /* Set or add; @key and @value are of this document.  -ENOMEM. */
 int atio_map_set(struct atio_doc *doc, struct atio_node *map,
+		 struct atio_node *key, struct atio_node *value);
+/* Add a key that is known not to be there. */
+int atio_map_add(struct atio_doc *doc, struct atio_node *map,
 		 struct atio_node *key, struct atio_node *value);
 void atio_map_remove(struct atio_node *map, size_t position);
 /* @position <= count.  -ENOMEM. */

@@ -176,7 +176,8 @@ static bool has_hashes(const struct atio_node *map)
 
 long atio_map_find(const struct atio_node *map, const struct atio_node *key)
 {
-	uint32_t slot, position;
+	const struct atio_index_slot *at;
+	uint32_t hash, slot;
 	size_t i;
 
 	if (!has_hashes(map)) {
@@ -185,10 +186,12 @@ long atio_map_find(const struct atio_node *map, const struct atio_node *key)
 				return (long)i;
 		return -1;
 	}
-	slot = (uint32_t)atio_node_hash(key) & map->index->mask;
-	while ((position = map->index->slots[slot])) {
-		if (same_key(map->pairs[position - 1].key, key))
-			return (long)position - 1;
+	hash = (uint32_t)atio_node_hash(key);
+	slot = hash & map->index->mask;
+	while ((at = &map->index->slots[slot])->position) {
+		if (at->hash == hash &&
+		    same_key(map->pairs[at->position - 1].key, key))
+			return (long)at->position - 1;
 		slot = (slot + 1) & map->index->mask;
 	}
 	return -1;
@@ -224,10 +227,11 @@ static struct atio_index *index_new(struct atio_doc *doc, size_t room,
 	struct atio_index *index;
 
 	index = atio_arena_get(&doc->arena,
-			       sizeof(*index) + slots * sizeof(uint32_t));
+			       sizeof(*index) +
+				       slots * sizeof(*index->slots));
 	if (!index)
 		return NULL;
-	memset(index, 0, sizeof(*index) + slots * sizeof(uint32_t));
+	memset(index, 0, sizeof(*index) + slots * sizeof(*index->slots));
 	index->room = (uint32_t)room;
 	index->mask = slots ? (uint32_t)slots - 1 : 0;
 	return index;
@@ -237,18 +241,31 @@ static void index_add(struct atio_index *index, uint64_t hash, size_t position)
 {
 	uint32_t slot = (uint32_t)hash & index->mask;
 
-	while (index->slots[slot])
+	while (index->slots[slot].position)
 		slot = (slot + 1) & index->mask;
-	index->slots[slot] = (uint32_t)position + 1;
+	index->slots[slot] = (struct atio_index_slot){
+		.position = (uint32_t)position + 1,
+		.hash = (uint32_t)hash,
+	};
 }
 
 static void index_all(struct atio_node *map)
 {
 	size_t i, slots = (size_t)map->index->mask + 1;
 
-	memset(map->index->slots, 0, slots * sizeof(uint32_t));
+	memset(map->index->slots, 0, slots * sizeof(*map->index->slots));
 	for (i = 0; i < map->count; i++)
 		index_add(map->index, atio_node_hash(map->pairs[i].key), i);
+}
+
+/* The same from an older and smaller index, which has the hashes. */
+static void index_move(struct atio_index *index, const struct atio_index *old)
+{
+	for (size_t i = 0; i <= old->mask; i++) {
+		if (old->slots[i].position)
+			index_add(index, old->slots[i].hash,
+				  old->slots[i].position - 1);
+	}
 }
 
 int atio_map_seal(struct atio_doc *doc, struct atio_node *map,
@@ -307,8 +324,9 @@ static size_t room_of(const struct atio_node *node)
 static int grow(struct atio_doc *doc, struct atio_node *node, void **array,
 		size_t size)
 {
-	size_t room = node->count < 4 ? 8 : (size_t)node->count * 2;
-	bool hashes = node->type == ATIO_MAP && room > ATIO_MAP_LINEAR;
+	size_t room = node->count ? (size_t)node->count * 2 : 2;
+	bool had_hashes, hashes = node->type == ATIO_MAP &&
+				  room > ATIO_MAP_LINEAR;
 	struct atio_index *index;
 	void *larger;
 
@@ -323,23 +341,21 @@ static int grow(struct atio_doc *doc, struct atio_node *node, void **array,
 	if (node->count)
 		memcpy(larger, *array, node->count * size);
 	*array = larger;
+	had_hashes = has_hashes(node);
+	if (had_hashes)
+		index_move(index, node->index);
 	node->index = index;
-	if (hashes)
+	if (hashes && !had_hashes)
 		index_all(node);
 	return 0;
 }
 
-int atio_map_set(struct atio_doc *doc, struct atio_node *map,
+int atio_map_add(struct atio_doc *doc, struct atio_node *map,
 		 struct atio_node *key, struct atio_node *value)
 {
-	long at = atio_map_find(map, key);
 	void *array = map->pairs;
 	int r;
 
-	if (at >= 0) {
-		map->pairs[at].value = value;
-		return 0;
-	}
 	r = grow(doc, map, &array, sizeof(*map->pairs));
 	if (r < 0)
 		return r;
@@ -348,6 +364,17 @@ int atio_map_set(struct atio_doc *doc, struct atio_node *map,
 	if (has_hashes(map))
 		index_add(map->index, atio_node_hash(key), map->count);
 	map->count++;
+	return 0;
+}
+
+int atio_map_set(struct atio_doc *doc, struct atio_node *map,
+		 struct atio_node *key, struct atio_node *value)
+{
+	long at = atio_map_find(map, key);
+
+	if (at < 0)
+		return atio_map_add(doc, map, key, value);
+	map->pairs[at].value = value;
 	return 0;
 }
 
