@@ -298,17 +298,17 @@ int atio_map_seal(struct atio_doc *doc, struct atio_node *map,
 int atio_map_seal_like(struct atio_doc *doc, struct atio_node *map,
 		       const struct atio_node *like)
 {
-	size_t slots;
+	size_t bytes;
 
 	map->index = NULL;
 	if (map->count <= ATIO_MAP_LINEAR)
 		return 0;
-	map->index = index_new(doc, like->index->room, true);
+	bytes = sizeof(*like->index) +
+		((size_t)like->index->mask + 1) * sizeof(*like->index->slots);
+	map->index = atio_arena_get(&doc->arena, bytes);
 	if (!map->index)
 		return -ENOMEM;
-	slots = (size_t)like->index->mask + 1;
-	memcpy(map->index->slots, like->index->slots,
-	       slots * sizeof(uint32_t));
+	memcpy(map->index, like->index, bytes);
 	map->index->room = map->count;
 	return 0;
 }
