@@ -170,7 +170,7 @@ static int read_document(struct toml *t)
 	if (!t->root)
 		return t->b->failed;
 	t->root->style = ATIO_STYLE_BLOCK;
-	t->body = (struct toml_slot){ t->root, NULL, 1 };
+	t->body = (struct toml_slot){t->root, NULL, 1};
 	while (!r && t->at < t->end)
 		r = read_line(t);
 	if (r)
@@ -198,7 +198,7 @@ static int load(const struct atio_codec *codec, struct atio_builder *b,
 	return r;
 }
 
-static const char *const suffixes[] = { ".toml", NULL };
+static const char *const suffixes[] = {".toml", NULL};
 
 const struct atio_codec atio_codec_toml = {
 	.name = "toml",

@@ -22,8 +22,8 @@
  * Spans: of a key and an inline value what was written, with the quotes.  Of a
  * table with a header from its first bracket to the end of the last entry below
  * that header (tables below it are not part of it); of an array of tables from
- * its first header to the end of its last table.  Of a table without a header of
- * its own, the part of the key that named it first.
+ * its first header to the end of its last table.  Of a table without a header
+ * of its own, the part of the key that named it first.
  */
 #ifndef ATIO_FORMAT_TOML_H
 #define ATIO_FORMAT_TOML_H

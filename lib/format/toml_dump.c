@@ -9,10 +9,10 @@
  *   any other list                     inline
  *
  * What follows a header belongs to it, so the entries of a table (all that is
- * not written with headers) come before the tables in it; apart from that all is
- * in the order of the map.  A document that was TOML keeps its order: where
- * tables came before the entries of the table around them, [a.b] before [a], they
- * are written so again.
+ * not written with headers) come before the tables in it; apart from that all
+ * is in the order of the map.  A document that was TOML keeps its order: where
+ * tables came before the entries of the table around them, [a.b] before [a],
+ * they are written so again.
  *
  * A table that has only tables in it gets no header, unless it had one.  An
  * array that would end beyond WIDTH gets a line for each of its members.
@@ -32,8 +32,8 @@
 
 struct frame {
 	const struct atio_node *node;
-	size_t at; /* the member in hand */
-	int dots;  /* that keys below it may still have */
+	size_t at;  /* the member in hand */
+	int dots;   /* that keys below it may still have */
 	bool begun; /* its header and entries are written */
 };
 
@@ -163,30 +163,30 @@ static void pop(struct dump *d)
 
 static const struct atio_node *member(const struct frame *frame)
 {
-	return frame->node->type == ATIO_MAP ?
-		       frame->node->pairs[frame->at].value :
-		       frame->node->items[frame->at];
+	return frame->node->type == ATIO_MAP
+		       ? frame->node->pairs[frame->at].value
+		       : frame->node->items[frame->at];
 }
 
-/* The value in hand, which is @node, is one that TOML does not have. */
-static int fail_value(struct dump *d, int code, const struct atio_node *node)
+/* TOML has no @what that is @node, at the place that @depth frames lead to. */
+static int fail(struct dump *d, int code, size_t depth, const char *what,
+		const struct atio_node *node)
 {
-	struct atio_step *steps = calloc(d->open + 1, sizeof(*steps));
+	struct atio_step *steps = calloc(depth + 1, sizeof(*steps));
 	const struct frame *frame;
 	int r;
 
 	if (!steps)
 		return atio_value_fail(d->err, ENOMEM, NULL, "out of memory");
-	for (size_t i = 0; i < d->open; i++) {
+	for (size_t i = 0; i < depth; i++) {
 		frame = &d->frames[i];
 		steps[i].up = i ? &steps[i - 1] : NULL;
 		steps[i].index = frame->at;
 		if (frame->node->type == ATIO_MAP)
 			steps[i].key = frame->node->pairs[frame->at].key;
 	}
-	r = atio_value_fail(d->err, code, d->open ? &steps[d->open - 1] : NULL,
-			    code == ERANGE ? "TOML has no %s of this size" :
-					     "TOML has no %s here",
+	r = atio_value_fail(d->err, code, depth ? &steps[depth - 1] : NULL,
+			    "TOML has no %s that is a %s", what,
 			    atio_type_name(node->type));
 	free(steps);
 	return r;
@@ -200,9 +200,7 @@ static int check_key(struct dump *d)
 
 	if (key->type == ATIO_STRING)
 		return 0;
-	return atio_value_fail(d->err, EOPNOTSUPP, NULL,
-			       "TOML has no key that is no string, but a %s",
-			       atio_type_name(key->type));
+	return fail(d, EOPNOTSUPP, d->open - 1, "key", key);
 }
 
 /* The keys in hand from the frame @from to that before @to, with dots. */
@@ -238,7 +236,7 @@ static int begin_inline(struct dump *d, const struct atio_node *node)
 		return push(d, node, 0);
 	}
 	r = atio_toml_put_scalar(d->out, node);
-	return r ? fail_value(d, -r, node) : 0;
+	return r ? fail(d, -r, d->open, "value", node) : 0;
 }
 
 static void end_inline(struct dump *d)
@@ -450,7 +448,7 @@ static int put_document(struct dump *d, const struct atio_node *root)
 	int r;
 
 	if (root->type != ATIO_MAP)
-		return fail_value(d, EOPNOTSUPP, root);
+		return fail(d, EOPNOTSUPP, 0, "document", root);
 	r = push(d, root, DOTTED_MAX);
 	if (!r)
 		r = begin_table(d, false);
@@ -468,7 +466,7 @@ static int put_document(struct dump *d, const struct atio_node *root)
 int atio_toml_dump(const struct atio_codec *codec, const struct atio_node *root,
 		   struct atio_out *out, struct atio_value_error *err)
 {
-	struct dump d = { .out = out, .err = err };
+	struct dump d = {.out = out, .err = err};
 	int r = put_document(&d, root);
 
 	free(d.frames);

@@ -140,7 +140,7 @@ void atio_toml_put_key(struct atio_out *out, const struct atio_node *key)
 /* As it was written, if TOML writes it so, too. */
 static bool put_lexeme(struct atio_out *out, const struct atio_node *node)
 {
-	struct toml_scan scan = { 0 };
+	struct toml_scan scan = {0};
 	enum toml_number kind;
 
 	scan.text = atio_node_lexeme(node, &scan.len);

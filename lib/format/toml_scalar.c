@@ -81,8 +81,7 @@ static bool rest_is(const struct toml_scan *s, const char *word)
 {
 	size_t len = strlen(word);
 
-	return s->len - s->at == len &&
-	       memcmp(s->text + s->at, word, len) == 0;
+	return s->len - s->at == len && memcmp(s->text + s->at, word, len) == 0;
 }
 
 enum toml_number atio_toml_scan(struct toml_scan *s)
@@ -133,8 +132,8 @@ static bool integer_of(const char *text, size_t len, int64_t *ret)
 
 		if (c == '_')
 			continue;
-		digit = toml_is(c, TOML_DIGIT) ? c - '0' :
-						 (c | 0x20) - 'a' + 10;
+		digit = toml_is(c, TOML_DIGIT) ? c - '0'
+					       : (c | 0x20) - 'a' + 10;
 		if (__builtin_mul_overflow(value, base, &value) ||
 		    __builtin_add_overflow(value, negative ? -digit : digit,
 					   &value))
@@ -189,8 +188,7 @@ static int float_of(struct toml *t, const char *text, size_t len, double *ret)
 static struct toml_text text_of(const char *text, size_t len)
 {
 	return (struct toml_text){
-		.text = text, .len = len, .at = text, .end = text + len
-	};
+		.text = text, .len = len, .at = text, .end = text + len};
 }
 
 static struct atio_node *integer_node(struct toml *t, const char *text,
@@ -234,7 +232,7 @@ static struct atio_node *float_node(struct toml *t, const char *text,
 static struct atio_node *read_number(struct toml *t, const char *text,
 				     size_t len)
 {
-	struct toml_scan scan = { .text = text, .len = len };
+	struct toml_scan scan = {.text = text, .len = len};
 
 	if (len > t->b->limits.number_chars) {
 		(void)toml_fail(t, EFBIG, text,
@@ -264,8 +262,8 @@ static bool has_form(const char *text, size_t len, const char *form)
 	if (len < n)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		if (form[i] == '0' ? !toml_is(text[i], TOML_DIGIT) :
-				     text[i] != form[i])
+		if (form[i] == '0' ? !toml_is(text[i], TOML_DIGIT)
+				   : text[i] != form[i])
 			return false;
 	}
 	return true;
@@ -322,8 +320,8 @@ static struct atio_node *read_datetime(struct toml *t, const char *text,
 		r = atio_datetime_parse(text, len, &kind, canonical);
 	if (r) {
 		(void)toml_fail(t, -r, text,
-				r == -EFBIG ? "a time with too many digits" :
-					      "there is no such date or time");
+				r == -EFBIG ? "a time with too many digits"
+					    : "there is no such date or time");
 		return NULL;
 	}
 	node = atio_toml_text_node(t, ATIO_DATETIME, &written);
@@ -370,7 +368,7 @@ struct atio_node *atio_toml_scalar(struct toml *t)
 {
 	const char *text = t->at;
 	size_t len = word_length(t, text);
-	struct toml_scan scan = { .text = text, .len = len };
+	struct toml_scan scan = {.text = text, .len = len};
 	struct atio_node *node;
 
 	if (has_form(text, len, "0000-") || has_form(text, len, "00:")) {

@@ -5,6 +5,7 @@
 #include "format/toml.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* ---- what is wrong with a key ---------------------------------------- */
 
@@ -83,7 +84,7 @@ int atio_toml_put(struct toml *t, const struct toml_slot *slot,
 		r = atio_map_add(t->doc, into, slot->key, node);
 	else
 		r = atio_seq_insert(t->doc, into, into->count, node);
-	return r ? toml_fail(t, -r, t->at, "out of memory") : 0;
+	return r ? toml_fail(t, -r, t->at, "%s", strerrordesc_np(-r)) : 0;
 }
 
 struct atio_node *atio_toml_collection(struct toml *t,
@@ -212,7 +213,7 @@ static int define_table(struct toml *t, struct toml_slot *slot,
 	table->style = ATIO_STYLE_BLOCK;
 	table->offset = toml_offset(t, begin);
 	table->length = (uint32_t)(t->at - begin);
-	t->body = (struct toml_slot){ table, NULL, slot->depth + 1 };
+	t->body = (struct toml_slot){table, NULL, slot->depth + 1};
 	t->array = NULL;
 	return 0;
 }
@@ -240,7 +241,7 @@ static int define_element(struct toml *t, struct toml_slot *slot,
 	if (!table)
 		return t->b->failed;
 	array->length = toml_offset(t, t->at) - array->offset;
-	t->body = (struct toml_slot){ table, NULL, slot->depth + 1 };
+	t->body = (struct toml_slot){table, NULL, slot->depth + 1};
 	t->array = array;
 	return 0;
 }
@@ -264,7 +265,7 @@ static int read_header_end(struct toml *t, bool array)
 
 int atio_toml_header(struct toml *t)
 {
-	struct toml_slot slot = { t->root, NULL, 1 };
+	struct toml_slot slot = {t->root, NULL, 1};
 	const char *begin = t->at;
 	struct toml_text key;
 	bool array;
@@ -283,6 +284,6 @@ int atio_toml_header(struct toml *t)
 		r = read_header_end(t, array);
 	if (r)
 		return r;
-	return array ? define_element(t, &slot, &key, begin) :
-		       define_table(t, &slot, &key, begin);
+	return array ? define_element(t, &slot, &key, begin)
+		     : define_table(t, &slot, &key, begin);
 }

@@ -64,8 +64,8 @@ static bool skip_line_end(const struct toml *t, struct sink *sink)
 		at++;
 	if (at == sink->end || !atio_toml_newline(t, at))
 		return false;
-	while (at < sink->end && (*at == ' ' || *at == '\t' ||
-				  atio_toml_newline(t, at))) {
+	while (at < sink->end &&
+	       (*at == ' ' || *at == '\t' || atio_toml_newline(t, at))) {
 		newline = atio_toml_newline(t, at);
 		at += newline ? newline : 1;
 	}
@@ -102,7 +102,7 @@ static int decode_escape(struct toml *t, struct sink *sink, bool multi)
 static int decode(struct toml *t, struct toml_text *ret, bool escapes,
 		  bool multi)
 {
-	struct sink sink = { .at = ret->text, .end = ret->text + ret->len };
+	struct sink sink = {.at = ret->text, .end = ret->text + ret->len};
 	int r = atio_toml_scratch(t, ret->len + 1);
 
 	if (r)
@@ -137,8 +137,8 @@ static int fail_control(struct toml *t, const char *at)
 	char seen[TOML_SEEN_MAX];
 
 	return toml_fail(t, EINVAL, at, "%s within a string",
-			 *at == '\r' ? "a lone CR" :
-				       atio_toml_seen(t, at, seen));
+			 *at == '\r' ? "a lone CR"
+				     : atio_toml_seen(t, at, seen));
 }
 
 /* t->at is behind the first quote. */
@@ -246,7 +246,7 @@ int atio_toml_key(struct toml *t, struct toml_text *ret)
 
 	toml_skip_blanks(t);
 	ret->at = ret->text = t->at;
-	ret->style = ATIO_STYLE_PLAIN;
+	ret->style = ATIO_STYLE_ANY;
 	if (toml_peek(t) == '"' || toml_peek(t) == '\'') {
 		r = atio_toml_string(t, false, ret);
 	} else {
@@ -260,8 +260,7 @@ int atio_toml_key(struct toml *t, struct toml_text *ret)
 				      atio_toml_seen(t, t->at, seen));
 	}
 	if (!r && ret->len > t->b->limits.key_bytes)
-		r = toml_fail(t, EFBIG, ret->at,
-			      "a key of more than %zu bytes",
+		r = toml_fail(t, EFBIG, ret->at, "a key of more than %zu bytes",
 			      t->b->limits.key_bytes);
 	toml_skip_blanks(t);
 	return r;

@@ -20,7 +20,7 @@ static int push(struct toml *t, struct atio_node *node, size_t depth)
 		t->levels = levels;
 		t->level_room = room;
 	}
-	t->levels[t->open++] = (struct toml_level){ node, depth };
+	t->levels[t->open++] = (struct toml_level){node, depth};
 	return 0;
 }
 
@@ -100,7 +100,7 @@ static int fail_separator(struct toml *t, const char *what)
 /* The next member of the array that is open, or its end. */
 static int next_item(struct toml *t, const struct toml_level *level)
 {
-	struct toml_slot slot = { level->node, NULL, level->depth };
+	struct toml_slot slot = {level->node, NULL, level->depth};
 	int r = skip_space(t);
 
 	if (!r && level->node->count && toml_peek(t) != ']') {
@@ -120,7 +120,7 @@ static int next_item(struct toml *t, const struct toml_level *level)
 /* The next member of the inline table that is open, or its end. */
 static int next_entry(struct toml *t, const struct toml_level *level)
 {
-	struct toml_slot slot = { level->node, NULL, level->depth };
+	struct toml_slot slot = {level->node, NULL, level->depth};
 	int r;
 
 	toml_skip_blanks(t);
@@ -151,8 +151,8 @@ int atio_toml_value(struct toml *t, struct toml_slot slot)
 		/* A copy: the array of levels moves as it grows. */
 		struct toml_level level = t->levels[t->open - 1];
 
-		r = level.node->type == ATIO_SEQ ? next_item(t, &level) :
-						   next_entry(t, &level);
+		r = level.node->type == ATIO_SEQ ? next_item(t, &level)
+						 : next_entry(t, &level);
 	}
 	return r;
 }

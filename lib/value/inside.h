@@ -20,13 +20,15 @@
 /* How a scalar or collection was written, where that says something. */
 enum atio_style {
 	ATIO_STYLE_ANY,
-	ATIO_STYLE_PLAIN,   /* YAML: without quotes; `<<` as such is a merge */
+	/* YAML: without quotes; `<<` as such is a merge.  Of a map: TOML's
+	 * keys with dots. */
+	ATIO_STYLE_PLAIN,
 	ATIO_STYLE_SINGLE,
 	ATIO_STYLE_DOUBLE,
 	ATIO_STYLE_LITERAL,
 	ATIO_STYLE_FOLDED,
 	ATIO_STYLE_FLOW,    /* YAML's {a: 1}, TOML's inline table and array */
-	ATIO_STYLE_BLOCK,
+	ATIO_STYLE_BLOCK, /* TOML: with a header */
 };
 
 struct atio_pair {

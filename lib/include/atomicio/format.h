@@ -90,6 +90,8 @@ enum atio_target atio_format_target(const struct atio_format *format);
  *   -EOPNOTSUPP  a valid document that the tree cannot hold (mixed content
  *                of XML), or a format that cannot load
  *   -EEXIST      a key twice
+ *   -ERANGE      a number that the format cannot hold (beyond the 64 bits of
+ *                TOML)
  *   -ETIMEDOUT   a plugin took too long; -EIO: it crashed
  *   -ENOMEM */
 int atio_format_load(const struct atio_format *format, const void *bytes,
