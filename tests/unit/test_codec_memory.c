@@ -40,6 +40,19 @@ static const struct document {
 	{"typed", .text = "[@[]]",
 	 .part = "{\"type\": \"float\", \"value\": \"0.5\"}, ", .times = 100},
 	{"typed", .text = "[[]", .r = -EINVAL},
+	{"toml",
+	 .text = "a.b = 0x1F\nc = \"\\u00e9\"\nd = [1_0.5, {e = 1}, [] ]\n"
+		 "f = 1979-05-27 07:32:00z\n[g.h]\ni = '''\nj\n'''\n[[k]]\n"
+		 "[[k]]\nl = [\"a long text\", \"a long text, again\", "
+		 "\"a long text, once more\", \"the last of the texts\"]\n"},
+	{"toml", .text = "[[t]]\nx.y = 1_0.0\n@",
+	 .part = "[[t.u]]\nd = 07:32:00.5\nk = 'some text'\n", .times = 100},
+	{"toml", .text = "k = \"@\"", .part = "\\U0001F600", .times = 500},
+	{"toml", .text = "a = @@", .part = "[[[[[[[[", .times = 5, .r = -EINVAL},
+	{"toml", .text = "@", .part = "a.", .times = 100, .r = -EINVAL},
+	{"toml", .text = "[@a]\nb.c = 1", .part = "a.", .times = 100},
+	{"toml", .text = "a = 1\na = 2", .r = -EEXIST},
+	{"toml", .text = ""},
 	{"txt", .text = "some text\n"},
 	{"txt", .text = "@", .part = "some text\n", .times = 1000},
 	{"txt", .text = ""},
