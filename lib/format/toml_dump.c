@@ -28,7 +28,7 @@
 
 #define WIDTH      80
 #define INDENT     4
-#define DOTTED_MAX 32 /* dots in a key; what is deeper gets a header */
+#define DOTTED_MAX 128 /* dots in a key; what is deeper gets a header */
 
 struct frame {
 	const struct atio_node *node;
