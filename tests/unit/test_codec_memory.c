@@ -43,6 +43,12 @@ static const struct document {
 	{"txt", .text = "some text\n"},
 	{"txt", .text = "@", .part = "some text\n", .times = 1000},
 	{"txt", .text = ""},
+	{"csv", .text = "a,b\r\n1,\"x\"\"y\"\r\n,2"},
+	{"csv", .text = "a,b,c,d,e,f,g,h,i,j\n@", .part = "1,,2,,3,,4,,5,\n",
+	 .times = 30},
+	{"csv", .text = "a,b\n1\n", .r = -EINVAL},
+	{"csv", .text = "a,a\n", .r = -EEXIST},
+	{"csv", .text = ""},
 };
 
 /* ---- a document's text ----------------------------------------------- */
