@@ -49,6 +49,18 @@ static const struct document {
 	{"csv", .text = "a,b\n1\n", .r = -EINVAL},
 	{"csv", .text = "a,a\n", .r = -EEXIST},
 	{"csv", .text = ""},
+	{"xml", .text = "<a b='1' c.d='&lt;'>x&amp;y<![CDATA[z]]></a>"},
+	{"xml", .text = "<r>@</r>", .part = "<a/><b x='1'>t</b><c><d/></c>",
+	 .times = 30},
+	{"xml",
+	 .text = "<r><a/><b/><c/><d/><e/><f/><g/><h/><i/><j/><a/><j/></r>"},
+	{"xml", .text = "<\xC3\xA9 \xC3\xB6='1'><\xC3\xBC/></\xC3\xA9>"},
+	{"xml", .text = "<r>@</r>", .part = "some text\n", .times = 1000},
+	{"xml", .text = "<r a='@'/>", .part = "some &lt; text\n", .times = 200},
+	{"xml", .text = "<?xml version='1.0' encoding='ISO-8859-1'?><a>\xE9</a>"},
+	{"xml", .text = "<a><b></a>", .r = -EINVAL},
+	{"xml", .text = "<!DOCTYPE a><a/>", .r = -EOPNOTSUPP},
+	{"xml", .text = "<a x='1' x='2'/>", .r = -EEXIST},
 };
 
 /* ---- a document's text ----------------------------------------------- */
