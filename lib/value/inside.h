@@ -28,7 +28,8 @@ enum atio_style {
 	ATIO_STYLE_LITERAL,
 	ATIO_STYLE_FOLDED,
 	ATIO_STYLE_FLOW,    /* YAML's {a: 1}, TOML's inline table and array */
-	ATIO_STYLE_BLOCK, /* TOML: with a header */
+	ATIO_STYLE_BLOCK,   /* TOML: with a header */
+	ATIO_STYLE_CRLF,    /* CSV: a table whose lines end with CR LF */
 };
 
 struct atio_pair {
