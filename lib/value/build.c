@@ -37,6 +37,7 @@ int atio_build_fail(struct atio_builder *b, int code, size_t offset,
 	va_start(ap, fmt);
 	(void)vsnprintf(err->error.text, sizeof(err->error.text), fmt, ap);
 	va_end(ap);
+	atio_text_tidy(err->error.text);
 	if (b->source) {
 		err->offset = offset + b->shift;
 		atio_text_position(b->source, b->source_len, offset, &err->line,

@@ -8,6 +8,24 @@
 
 #include "value/inside.h"
 
+/* ---- messages -------------------------------------------------------- */
+
+/* What a message quotes may have any characters, and may be cut within one. */
+void atio_text_tidy(char *text)
+{
+	size_t good, len = strlen(text), i = 0;
+
+	while (i < len) {
+		good = i + atio_utf8_check(text + i, len - i);
+		for (; i < good; i++)
+			if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
+				text[i] = '?';
+		if (i < len)
+			text[i++] = '?';
+	}
+}
+
+/* ---- pointers -------------------------------------------------------- */
 
 /* A step's text, escaped, with its slash. */
 static size_t step_text(const struct atio_step *step,
@@ -33,7 +51,7 @@ static size_t step_text(const struct atio_step *step,
 			text[n++] = key[i] ? key[i] : '?';
 		}
 	}
-	return n;
+	return atio_utf8_check(text, n); /* without half a character */
 }
 
 /* What does not fit is the begin, of which "..." is left. */
@@ -68,6 +86,7 @@ int atio_value_fail(struct atio_value_error *err, int code,
 	va_start(ap, fmt);
 	(void)vsnprintf(err->error.text, sizeof(err->error.text), fmt, ap);
 	va_end(ap);
+	atio_text_tidy(err->error.text);
 	err->has_pointer = true;
 	atio_step_pointer(step, err->pointer);
 	return -code;

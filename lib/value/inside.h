@@ -289,6 +289,8 @@ struct atio_step {
 /* "/a~1b/0" into @pointer, cut to fit. */
 void atio_step_pointer(const struct atio_step *step,
 		       char pointer[ATIO_POINTER_MAX]);
+/* Make @text one line of well-formed UTF-8: '?' for what is neither. */
+void atio_text_tidy(char *text);
 /* Record and return -@code. */
 int atio_value_fail(struct atio_value_error *err, int code,
 		    const struct atio_step *step, const char *fmt, ...)
