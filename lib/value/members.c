@@ -2,11 +2,12 @@
  *
  * members.c - the members of seqs and maps: finding, adding, removing.
  *
- * A map with few members is searched from its begin.  A larger one has an index:
- * open addressing, at most half full, of positions in the array of pairs.  Keys
- * come from files that anybody may have written, so they are hashed with
- * SipHash-1-3 (J.-P. Aumasson, D. J. Bernstein, SipHash, 2012) and a key of this
- * process, lest somebody makes a file whose keys all fall into one slot.
+ * A map with few members is searched from its begin.  A larger one has an
+ * index: open addressing, at most half full, of positions in the array of
+ * pairs.  Keys come from files that anybody may have written, so they are
+ * hashed with SipHash-1-3 (J.-P. Aumasson, D. J. Bernstein, SipHash, 2012) and
+ * a key of this process, lest somebody makes a file whose keys all fall into
+ * one slot.
  *
  * An array that has been changed has an index, too, which says how much room it
  * has; without one it is as large as its count.
@@ -288,8 +289,8 @@ int atio_map_seal(struct atio_doc *doc, struct atio_node *map,
 			return -EEXIST;
 		}
 		if (hashes)
-			index_add(map->index,
-				  atio_node_hash(map->pairs[i].key), i);
+			index_add(map->index, atio_node_hash(map->pairs[i].key),
+				  i);
 	}
 	map->count = (uint32_t)count;
 	return 0;
@@ -378,13 +379,52 @@ int atio_map_set(struct atio_doc *doc, struct atio_node *map,
 	return 0;
 }
 
+/* Take the slot of @position out of the index.  Those that follow in the same
+ * run move up, lest a search for them ends at the gap. */
+static void index_remove(struct atio_node *map, size_t position)
+{
+	struct atio_index *index = map->index;
+	uint32_t mask = index->mask, gap, slot, home;
+	uint32_t behind = (uint32_t)position + 1;
+
+	gap = (uint32_t)atio_node_hash(map->pairs[position].key) & mask;
+	while (index->slots[gap] != behind)
+		gap = (gap + 1) & mask;
+	for (slot = (gap + 1) & mask; index->slots[slot];
+	     slot = (slot + 1) & mask) {
+		home = (uint32_t)atio_node_hash(
+			       map->pairs[index->slots[slot] - 1].key) &
+		       mask;
+		if (((slot - home) & mask) < ((slot - gap) & mask))
+			continue; /* it would stand before its home */
+		index->slots[gap] = index->slots[slot];
+		gap = slot;
+	}
+	index->slots[gap] = 0;
+	/* Without a branch, so that many slots are done at once. */
+	for (slot = 0; slot <= mask; slot++)
+		index->slots[slot] -= index->slots[slot] > behind;
+}
+
 void atio_map_remove(struct atio_node *map, size_t position)
 {
 	if (position >= map->count)
 		return;
+	if (has_hashes(map))
+		index_remove(map, position);
 	map->count--;
 	memmove(map->pairs + position, map->pairs + position + 1,
 		(map->count - position) * sizeof(*map->pairs));
+}
+
+void atio_map_drop(struct atio_node *map)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < map->count; i++)
+		if (map->pairs[i].value)
+			map->pairs[n++] = map->pairs[i];
+	map->count = n;
 	if (has_hashes(map))
 		index_all(map);
 }
