@@ -228,8 +228,7 @@ static struct atio_index *index_new(struct atio_doc *doc, size_t room,
 	struct atio_index *index;
 
 	index = atio_arena_get(&doc->arena,
-			       sizeof(*index) +
-				       slots * sizeof(*index->slots));
+			       sizeof(*index) + slots * sizeof(*index->slots));
 	if (!index)
 		return NULL;
 	memset(index, 0, sizeof(*index) + slots * sizeof(*index->slots));
@@ -326,8 +325,8 @@ static int grow(struct atio_doc *doc, struct atio_node *node, void **array,
 		size_t size)
 {
 	size_t room = node->count ? (size_t)node->count * 2 : 2;
-	bool had_hashes, hashes = node->type == ATIO_MAP &&
-				  room > ATIO_MAP_LINEAR;
+	bool had_hashes,
+		hashes = node->type == ATIO_MAP && room > ATIO_MAP_LINEAR;
 	struct atio_index *index;
 	void *larger;
 
@@ -383,27 +382,24 @@ int atio_map_set(struct atio_doc *doc, struct atio_node *map,
  * run move up, lest a search for them ends at the gap. */
 static void index_remove(struct atio_node *map, size_t position)
 {
-	struct atio_index *index = map->index;
-	uint32_t mask = index->mask, gap, slot, home;
-	uint32_t behind = (uint32_t)position + 1;
+	struct atio_index_slot *slots = map->index->slots;
+	uint32_t mask = map->index->mask, gap, slot;
+	uint32_t number = (uint32_t)position + 1;
 
 	gap = (uint32_t)atio_node_hash(map->pairs[position].key) & mask;
-	while (index->slots[gap] != behind)
+	while (slots[gap].position != number)
 		gap = (gap + 1) & mask;
-	for (slot = (gap + 1) & mask; index->slots[slot];
+	for (slot = (gap + 1) & mask; slots[slot].position;
 	     slot = (slot + 1) & mask) {
-		home = (uint32_t)atio_node_hash(
-			       map->pairs[index->slots[slot] - 1].key) &
-		       mask;
-		if (((slot - home) & mask) < ((slot - gap) & mask))
-			continue; /* it would stand before its home */
-		index->slots[gap] = index->slots[slot];
+		if (((slot - slots[slot].hash) & mask) < ((slot - gap) & mask))
+			continue; /* there it would be before its place */
+		slots[gap] = slots[slot];
 		gap = slot;
 	}
-	index->slots[gap] = 0;
+	slots[gap].position = 0;
 	/* Without a branch, so that many slots are done at once. */
 	for (slot = 0; slot <= mask; slot++)
-		index->slots[slot] -= index->slots[slot] > behind;
+		slots[slot].position -= slots[slot].position > number;
 }
 
 void atio_map_remove(struct atio_node *map, size_t position)
