@@ -13,7 +13,7 @@
 
 #define CHUNK_FIRST ((size_t)1024)
 #define CHUNK_MOST  ((size_t)1 << 20)
-#define ALIGN	    ((size_t)8)
+#define ALIGN       ((size_t)8)
 
 struct atio_chunk {
 	struct atio_chunk *next;
@@ -87,6 +87,18 @@ void atio_arena_shrink(struct atio_arena *arena, char *bytes, size_t size,
 {
 	if (bytes + aligned(size) == arena->next)
 		arena->next = bytes + aligned(used);
+}
+
+void atio_arena_go_back(struct atio_arena *arena, const struct atio_arena *then)
+{
+	struct atio_chunk *chunk;
+
+	while (arena->chunks != then->chunks) {
+		chunk = arena->chunks;
+		arena->chunks = chunk->next;
+		free(chunk);
+	}
+	*arena = *then;
 }
 
 void atio_arena_done(struct atio_arena *arena)

@@ -93,6 +93,9 @@ char *atio_arena_text(struct atio_arena *arena, const char *text, size_t len);
  */
 void atio_arena_shrink(struct atio_arena *arena, char *bytes, size_t size,
 		       size_t used);
+/* Give back all that was got since @then, a copy of @arena. */
+void atio_arena_go_back(struct atio_arena *arena,
+			const struct atio_arena *then);
 void atio_arena_done(struct atio_arena *arena);
 
 struct atio_doc {
@@ -131,6 +134,14 @@ int atio_node_copy(struct atio_doc *doc, const struct atio_node *node,
 int atio_scalar_copy(struct atio_doc *doc, const struct atio_node *node,
 		     struct atio_node **ret_copy);
 
+/* ---- equal.c --------------------------------------------------------- */
+
+/* atio_value_equal, which is false when there is no memory, too.  1: equal; 0:
+ * not; -ENOMEM (only where aliases stand for collections, and in deep trees).
+ * @numbers: 1 equals 1.0, as RFC 6902 has it. */
+int atio_node_equal(const struct atio_node *a, const struct atio_node *b,
+		    bool numbers);
+
 /* ---- members.c: those of a seq or map -------------------------------- */
 
 uint64_t atio_node_hash(const struct atio_node *key);
@@ -145,6 +156,8 @@ int atio_map_set(struct atio_doc *doc, struct atio_node *map,
 int atio_map_add(struct atio_doc *doc, struct atio_node *map,
 		 struct atio_node *key, struct atio_node *value);
 void atio_map_remove(struct atio_node *map, size_t position);
+/* Remove all pairs whose value is NULL. */
+void atio_map_drop(struct atio_node *map);
 /* @position <= count.  -ENOMEM. */
 int atio_seq_insert(struct atio_doc *doc, struct atio_node *seq,
 		    size_t position, struct atio_node *value);
@@ -276,6 +289,37 @@ int atio_build_document(struct atio_builder *b);
  * for a format that cannot tell its values in their order. */
 int atio_build_node(struct atio_builder *b, struct atio_node *node,
 		    size_t nodes);
+
+/* ---- pointer.c ------------------------------------------------------- */
+
+/* A JSON pointer (RFC 6901), step by step. */
+struct atio_pointer {
+	const char *text; /* lent */
+	size_t len;
+	size_t done;  /* of @text: up to the end of the present step */
+	char *copy;   /* of @text, if there is something escaped */
+	/* The present step, unescaped. */
+	const char *step;
+	size_t step_len;
+};
+
+/* -EINVAL: it is none; -ENOMEM.  Nothing is to be done then. */
+int atio_pointer_init(struct atio_pointer *p, const char *text, size_t len);
+void atio_pointer_done(struct atio_pointer *p);
+/* Go to the next step; false: there is none. */
+bool atio_pointer_next(struct atio_pointer *p);
+bool atio_pointer_at_end(const struct atio_pointer *p);
+/* The present step as an index: 0, 1, ... without zeros in front, or -1. */
+long atio_pointer_index(const struct atio_pointer *p);
+/* Record -@code for the value at the present step of @p. */
+int atio_pointer_fail(struct atio_value_error *err, int code,
+		      const struct atio_pointer *p, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* Follow @p from @root to its end.  -ENOENT, or as of atio_walk_merge. */
+int atio_pointer_follow(struct atio_pointer *p, const struct atio_node *root,
+			const struct atio_limits *limits,
+			const struct atio_node **ret_node,
+			struct atio_value_error *err);
 
 /* ---- for errors of trees --------------------------------------------- */
 

@@ -2,11 +2,12 @@
  *
  * members.c - the members of seqs and maps: finding, adding, removing.
  *
- * A map with few members is searched from its begin.  A larger one has an index:
- * open addressing, at most half full, of positions in the array of pairs.  Keys
- * come from files that anybody may have written, so they are hashed with
- * SipHash-1-3 (J.-P. Aumasson, D. J. Bernstein, SipHash, 2012) and a key of this
- * process, lest somebody makes a file whose keys all fall into one slot.
+ * A map with few members is searched from its begin.  A larger one has an
+ * index: open addressing, at most half full, of positions in the array of
+ * pairs.  Keys come from files that anybody may have written, so they are
+ * hashed with SipHash-1-3 (J.-P. Aumasson, D. J. Bernstein, SipHash, 2012) and
+ * a key of this process, lest somebody makes a file whose keys all fall into
+ * one slot.
  *
  * An array that has been changed has an index, too, which says how much room it
  * has; without one it is as large as its count.
@@ -227,8 +228,7 @@ static struct atio_index *index_new(struct atio_doc *doc, size_t room,
 	struct atio_index *index;
 
 	index = atio_arena_get(&doc->arena,
-			       sizeof(*index) +
-				       slots * sizeof(*index->slots));
+			       sizeof(*index) + slots * sizeof(*index->slots));
 	if (!index)
 		return NULL;
 	memset(index, 0, sizeof(*index) + slots * sizeof(*index->slots));
@@ -288,8 +288,8 @@ int atio_map_seal(struct atio_doc *doc, struct atio_node *map,
 			return -EEXIST;
 		}
 		if (hashes)
-			index_add(map->index,
-				  atio_node_hash(map->pairs[i].key), i);
+			index_add(map->index, atio_node_hash(map->pairs[i].key),
+				  i);
 	}
 	map->count = (uint32_t)count;
 	return 0;
@@ -325,8 +325,8 @@ static int grow(struct atio_doc *doc, struct atio_node *node, void **array,
 		size_t size)
 {
 	size_t room = node->count ? (size_t)node->count * 2 : 2;
-	bool had_hashes, hashes = node->type == ATIO_MAP &&
-				  room > ATIO_MAP_LINEAR;
+	bool had_hashes,
+		hashes = node->type == ATIO_MAP && room > ATIO_MAP_LINEAR;
 	struct atio_index *index;
 	void *larger;
 
@@ -378,13 +378,49 @@ int atio_map_set(struct atio_doc *doc, struct atio_node *map,
 	return 0;
 }
 
+/* Take the slot of @position out of the index.  Those that follow in the same
+ * run move up, lest a search for them ends at the gap. */
+static void index_remove(struct atio_node *map, size_t position)
+{
+	struct atio_index_slot *slots = map->index->slots;
+	uint32_t mask = map->index->mask, gap, slot;
+	uint32_t number = (uint32_t)position + 1;
+
+	gap = (uint32_t)atio_node_hash(map->pairs[position].key) & mask;
+	while (slots[gap].position != number)
+		gap = (gap + 1) & mask;
+	for (slot = (gap + 1) & mask; slots[slot].position;
+	     slot = (slot + 1) & mask) {
+		if (((slot - slots[slot].hash) & mask) < ((slot - gap) & mask))
+			continue; /* there it would be before its place */
+		slots[gap] = slots[slot];
+		gap = slot;
+	}
+	slots[gap].position = 0;
+	/* Without a branch, so that many slots are done at once. */
+	for (slot = 0; slot <= mask; slot++)
+		slots[slot].position -= slots[slot].position > number;
+}
+
 void atio_map_remove(struct atio_node *map, size_t position)
 {
 	if (position >= map->count)
 		return;
+	if (has_hashes(map))
+		index_remove(map, position);
 	map->count--;
 	memmove(map->pairs + position, map->pairs + position + 1,
 		(map->count - position) * sizeof(*map->pairs));
+}
+
+void atio_map_drop(struct atio_node *map)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < map->count; i++)
+		if (map->pairs[i].value)
+			map->pairs[n++] = map->pairs[i];
+	map->count = n;
 	if (has_hashes(map))
 		index_all(map);
 }

@@ -106,12 +106,9 @@ bool atio_key_merges(const struct atio_node *key)
 
 bool atio_map_merges(const struct atio_node *map)
 {
-	size_t i;
+	long at = atio_map_find_text(map, "<<", 2);
 
-	for (i = 0; i < map->count; i++)
-		if (atio_key_merges(map->pairs[i].key))
-			return true;
-	return false;
+	return at >= 0 && atio_key_merges(map->pairs[at].key);
 }
 
 static int no_memory(struct atio_walk *w, const struct atio_level *at)

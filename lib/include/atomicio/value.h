@@ -193,7 +193,8 @@ int atio_builder_finish(struct atio_builder *b, struct atio_doc **ret_doc,
 /* ---- comparing, finding, changing ------------------------------------ */
 
 /* Same type, same value; maps regardless of order; floats as doubles (two nan
- * are equal); an alias is what it stands for. */
+ * are equal, and so are 0.0 and -0.0); an alias is what it stands for.  (That
+ * can take memory; where there is none, it is false.) */
 bool atio_value_equal(const struct atio_node *a, const struct atio_node *b);
 
 /* RFC 6901.  -ENOENT: there is no such value; -EINVAL: no pointer.  In a STREAM
