@@ -235,6 +235,26 @@ int atio_copy_data(int from, int to, bool clone, struct atio_error *err)
 		     : 0;
 }
 
+int atio_make_room(int from, int to, struct atio_error *err)
+{
+	struct stat st, target;
+	int r;
+
+	if (fstat(from, &st) < 0 || fstat(to, &target) < 0)
+		return atio_fail(err, errno, "stat");
+	if (!st.st_size ||
+	    fallocate(to, FALLOC_FL_KEEP_SIZE, 0, st.st_size) == 0 ||
+	    errno == EOPNOTSUPP)
+		return 0;
+	r = atio_fail(err, errno, "make room for rewriting in place: %s",
+		      strerror(errno));
+	if (st.st_size > target.st_size) /* half of it helps nobody */
+		(void)fallocate(to,
+				FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				target.st_size, st.st_size - target.st_size);
+	return r;
+}
+
 int atio_copy_times(int from, int to)
 {
 	struct timespec ts[2];

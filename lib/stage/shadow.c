@@ -99,33 +99,27 @@ static int create_named(struct atio_shadow *s, int dirfd, mode_t mode)
 
 static int link_into_stage(struct atio_shadow *s, int fd)
 {
-	char proc[32];
+	int r = -EEXIST;
 
-	(void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	for (int i = 0; i < MAX_CLASHES; i++) {
+	for (int i = 0; i < MAX_CLASHES && r == -EEXIST; i++) {
 		next_name(s);
-		if (linkat(AT_FDCWD, proc, s->store->stage_fd, s->name,
-			   AT_SYMLINK_FOLLOW) == 0)
-			return 0;
-		if (errno != EEXIST)
-			break;
+		r = atio_tmpfile_link(fd, s->store->stage_fd, s->name);
 	}
-	return -errno;
+	return r;
 }
 
 /* The target's own directory gives the new inode its group, default ACL,
  * label and project, as it would give them to a file made there. */
 static int create_in(struct atio_shadow *s, int dirfd, mode_t mode)
 {
-	int r, fd = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+	int r, fd = atio_tmpfile_open(dirfd, mode);
 
-	if (fd < 0 && errno != EOPNOTSUPP && errno != EISDIR &&
-	    errno != EINVAL && errno != ENOENT)
-		return -errno;
-	if (fd < 0) {
+	if (fd == -EOPNOTSUPP) {
 		next_name(s);
 		return create_named(s, dirfd, mode);
 	}
+	if (fd < 0)
+		return fd;
 	ATIO_FAULT("stage.tmpfile");
 	r = link_into_stage(s, fd);
 	if (r < 0) {
@@ -386,24 +380,9 @@ int atio_shadow_commit(struct atio_shadow *shadow, int dirfd, const char *name,
 int atio_shadow_reserve(struct atio_shadow *shadow, int targetfd,
 			struct atio_error *err)
 {
-	struct stat st, target;
-	int r;
-
 	if (shadow->store->can_clone)
 		return 0;
-	if (fstat(shadow->fd, &st) < 0 || fstat(targetfd, &target) < 0)
-		return atio_fail(err, errno, "stat");
-	if (!st.st_size ||
-	    fallocate(targetfd, FALLOC_FL_KEEP_SIZE, 0, st.st_size) == 0 ||
-	    errno == EOPNOTSUPP)
-		return 0;
-	r = atio_fail(err, errno, "make room for rewriting in place: %s",
-		      strerror(errno));
-	if (st.st_size > target.st_size) /* half of it helps nobody */
-		(void)fallocate(targetfd,
-				FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				target.st_size, st.st_size - target.st_size);
-	return r;
+	return atio_make_room(shadow->fd, targetfd, err);
 }
 
 /* Take one of the redos of @ino that failed out of the list of those. */

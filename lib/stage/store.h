@@ -96,12 +96,21 @@ void atio_journal_new_line(struct atio_store *store);
 char *atio_escape(const char *bytes);
 char *atio_unescape(const char *text);
 
+/* ---- tmpfile.c ------------------------------------------------------- */
+
+/* A file without a name in @dirfd; -EOPNOTSUPP: there is no such thing here.
+ * (Also where the directory was removed.) */
+int atio_tmpfile_open(int dirfd, mode_t mode);
+int atio_tmpfile_link(int fd, int dirfd, const char *name);
+
 /* ---- copy.c ---------------------------------------------------------- */
 
 int atio_copy_meta(int from, int to, struct atio_error *err);
 int atio_copy_times(int from, int to);
 /* Content of @from into @to (made as long), holes kept. */
 int atio_copy_data(int from, int to, bool clone, struct atio_error *err);
+/* Let @to have room for the content of @from.  -ENOSPC. */
+int atio_make_room(int from, int to, struct atio_error *err);
 
 /* ---- redo.c ---------------------------------------------------------- */
 
