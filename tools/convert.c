@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "document.h"
+#include "progress.h"
 
 static const struct command command = {
 	.name = "convert",
@@ -32,8 +33,10 @@ static int put(const struct conversion *c, const char *bytes, size_t len)
 	struct atio_file *file;
 	int code = EXIT_OK;
 
-	if (!strcmp(c->out, "-"))
+	if (!strcmp(c->out, "-")) {
+		progress_end(); /* it would stand in the output */
 		return document_print(bytes, len);
+	}
 	file = document_file(c->out, c->formats, ATIO_WAIT, &code);
 	if (!file)
 		return code;
@@ -71,15 +74,19 @@ static int convert(struct conversion *c, const char *from, const char *to)
 	c->from = document_format(c->formats, from, c->in);
 	if (!c->from)
 		return EXIT_FORMAT;
-	if (!to && !strcmp(c->out, "-")) {
+	if (!to && !strcmp(c->out, "-"))
 		return usage_error("convert: say with --to which format it "
 				   "shall be");
-	}
 	c->to = document_format(c->formats, to, c->out);
 	if (!c->to)
 		return EXIT_FORMAT;
+	progress_begin("convert", 1);
+	progress_at(0, c->in);
 	code = document_slurp(c->in, DOCUMENT_TEXT_MAX, &bytes, &len);
-	return code == EXIT_OK ? convert_bytes(c, bytes, len) : code;
+	if (code == EXIT_OK)
+		code = convert_bytes(c, bytes, len);
+	progress_end();
+	return code;
 }
 
 int convert_main(int argc, char **argv)

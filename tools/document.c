@@ -15,18 +15,42 @@
 
 /* ---- formats --------------------------------------------------------- */
 
+#define DIRS_MOST 8
+
+/* @dir before those where formats are looked for anyway.  These are left out
+ * where they are not there: what is named has to be. */
+static void list_dirs(const char *dir, const char *dirs[DIRS_MOST + 1])
+{
+	const char *const *more = atio_formats_default_dirs();
+	size_t n = 0;
+
+	dirs[n++] = dir;
+	for (; *more && n < DIRS_MOST; more++)
+		if (access(*more, F_OK) == 0)
+			dirs[n++] = *more;
+	dirs[n] = NULL;
+}
+
 struct atio_formats *document_formats(const char *dir)
 {
-	const char *const dirs[] = {dir, "/etc/atomicfs/formats.d",
-				    ATOMICFS_LIBDIR "/atomicfs/formats.d",
-				    NULL};
-	const struct atio_formats_options options = {
+	const char *dirs[DIRS_MOST + 1];
+	struct atio_formats_options options = {
 		.version = ATIO_FORMATS_OPTIONS_VERSION,
-		.dirs = dir ? dirs : NULL,
 	};
 	struct atio_error err = ATIO_ERROR_INIT;
 	struct atio_formats *formats;
+	AUTO_CLOSE int fd = -1;
 
+	output_failure_is(EXIT_DATA);
+	if (dir) {
+		fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0) {
+			complain("%s: %s", dir, strerror(errno));
+			return NULL;
+		}
+		list_dirs(dir, dirs);
+		options.dirs = dirs;
+	}
 	if (atio_formats_new(&options, &formats, &err) == 0)
 		return formats;
 	(void)failed(&err);
@@ -93,12 +117,14 @@ static int exit_code(int code)
 
 int document_failed(const char *path, const struct atio_value_error *err)
 {
-	const char *name = strcmp(path, "-") ? path : "standard input";
+	bool is_stdin = !strcmp(path, "-");
+	const char *name = is_stdin ? "standard input" : path;
 	const char *text = *err->error.text ? err->error.text
 					    : strerror(err->error.code);
 
 	if (err->line)
-		complain("%s:%zu:%zu: %s", name, err->line, err->column, text);
+		complain_bare("%s:%zu:%zu: %s", is_stdin ? "<stdin>" : path,
+			      err->line, err->column, text);
 	else if (err->has_pointer && *err->pointer)
 		complain("%s: at %s: %s", name, err->pointer, text);
 	else
@@ -161,15 +187,20 @@ int document_slurp(const char *path, size_t most, char **ret_bytes,
 			return file_failed(path, errno);
 	}
 	r = slurp(fd < 0 ? STDIN_FILENO : fd, most, ret_bytes, ret_len);
+	if (r == -EFBIG) {
+		complain("%s: larger than %zu MiB",
+			 strcmp(path, "-") ? path : "standard input",
+			 most >> 20);
+		return EXIT_DATA;
+	}
 	return r < 0 ? file_failed(path, -r) : EXIT_OK;
 }
 
 int document_print(const void *bytes, size_t len)
 {
-	if (fwrite(bytes, 1, len, stdout) == len && fflush(stdout) == 0)
-		return EXIT_OK;
-	complain("standard output: %s", strerror(errno));
-	return EXIT_DATA;
+	return fwrite(bytes, 1, len, stdout) == len && fflush(stdout) == 0
+		       ? EXIT_OK
+		       : EXIT_DATA;
 }
 
 /* ---- files ----------------------------------------------------------- */

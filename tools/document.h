@@ -36,7 +36,8 @@ enum {
 		DOCUMENT_FORMATS_FLAG(dir_pointer)
 
 /* The formats of this machine, with those of @dir before them, which may be
- * NULL.  NULL: it was complained about. */
+ * NULL.  NULL: it was complained about.  To be called first: a failure of the
+ * output is EXIT_DATA from now on. */
 struct atio_formats *document_formats(const char *dir);
 
 /* The format called @name or, where that is NULL, the one of @path.  NULL: it
@@ -45,7 +46,8 @@ const struct atio_format *document_format(const struct atio_formats *formats,
 					  const char *name, const char *path);
 
 /* One line of what is wrong with @path ("-": standard input):
- * "atomicio: PATH:LINE:COLUMN: TEXT".  Returns the exit code. */
+ * "PATH:LINE:COLUMN: TEXT", or where the place is not known "atomicio: PATH:
+ * TEXT".  Returns the exit code. */
 int document_failed(const char *path, const struct atio_value_error *err);
 
 #define DOCUMENT_TEXT_MAX  ((size_t)16 << 20) /* what the library parses */
@@ -57,7 +59,8 @@ int document_failed(const char *path, const struct atio_value_error *err);
 int document_slurp(const char *path, size_t most, char **ret_bytes,
 		   size_t *ret_len);
 
-/* Write all to standard output.  Returns the exit code, complained about. */
+/* Write all to standard output.  Returns the exit code; a failure is told of at
+ * the end of the program. */
 int document_print(const void *bytes, size_t len);
 
 /* SECONDS of --wait, or --nonblock, as a timeout of the library.  Returns

@@ -11,10 +11,11 @@
  *
  * It is run by the library, not by people.  Exit codes are those of external
  * commands: 0, 1 an error, 2 not supported, 3 not valid; the first line of
- * stderr says why.
+ * stderr says why.  What it writes ends with the byte ATIO_HOST_END.
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,10 +24,11 @@
 #include <atomicio/format.h>
 #include <atomicio/plugin.h>
 
+#define ATIO_HOST_END '\x06' /* as in lib/format/plugin.h */
+
 enum { DONE, FAILED, NOT_SUPPORTED, NOT_VALID };
 
-/* The plugin may print to stdout: what is for the library goes to a copy. */
-static FILE *answer;
+static FILE *answer; /* see open_answer */
 
 struct call {
 	struct atio_plugin_call call; /* the first member */
@@ -55,11 +57,15 @@ static int exit_of(int r)
 		return DONE;
 	case EOPNOTSUPP:
 		return NOT_SUPPORTED;
-	case EIO:
-	case ENOMEM:
-		return FAILED;
-	default:
+	case EINVAL:
+	case EILSEQ:
+	case EEXIST:
+	case EFBIG:
+	case ERANGE:
+	case ELOOP:
 		return NOT_VALID;
+	default:
+		return FAILED;
 	}
 }
 
@@ -109,14 +115,18 @@ static const struct atio_plugin_read reader = {
 	.integer = atio_node_int,
 	.real = atio_node_float,
 	.text = atio_node_text,
+	.datetime = atio_node_datetime,
+	.lexeme = atio_node_lexeme,
 	.count = atio_node_count,
 	.at = atio_node_at,
 	.key = atio_node_key,
 	.member = atio_node_member,
+	.inner = atio_node_inner,
 };
 
-/* ---- input ------------------------------------------------------------- */
+/* ---- input and output -------------------------------------------------- */
 
+/* All of stdin, with a NUL behind it; NULL: no memory, or it cannot be read. */
 static char *slurp(size_t *ret_len)
 {
 	size_t len = 0, room = 65536, n;
@@ -134,63 +144,18 @@ static char *slurp(size_t *ret_len)
 		bytes = larger;
 		room *= 2;
 	}
+	if (bytes && ferror(stdin)) {
+		free(bytes);
+		return NULL;
+	}
 	if (bytes)
 		bytes[len] = '\0';
 	*ret_len = len;
 	return bytes;
 }
 
-/* ---- verbs ------------------------------------------------------------- */
-
-static int failure(const struct call *c, int r, const char *what)
-{
-	if (c->failed)
-		return say(exit_of(r), "%s", c->message);
-	return say(exit_of(r), "%s: %s", what, strerror(-r));
-}
-
-static int describe(const struct atio_plugin *plugin, struct call *c)
-{
-	struct atio_builder *b;
-	struct atio_doc *doc;
-	const struct atio_format *json;
-	struct atio_formats *formats;
-	const struct atio_formats_options options = {
-		.version = ATIO_FORMATS_OPTIONS_VERSION, .builtin_only = true};
-	const char *const *suffix = plugin->suffixes;
-	char *text;
-	size_t len;
-
-	(void)c;
-	if (atio_builder_new(NULL, &b) < 0 ||
-	    atio_formats_new(&options, &formats, NULL) < 0)
-		return say(FAILED, "out of memory");
-	json = atio_formats_by_name(formats, "json");
-	(void)atio_build_map(b);
-	(void)atio_build_string(b, "name", 4);
-	(void)atio_build_string(b, plugin->name, strlen(plugin->name));
-	(void)atio_build_string(b, "load", 4);
-	(void)atio_build_bool(b, plugin->load);
-	(void)atio_build_string(b, "dump", 4);
-	(void)atio_build_bool(b, plugin->dump);
-	(void)atio_build_string(b, "validate", 8);
-	(void)atio_build_bool(b, plugin->validate);
-	(void)atio_build_string(b, "suffixes", 8);
-	(void)atio_build_seq(b);
-	for (; suffix && *suffix; suffix++)
-		(void)atio_build_string(b, *suffix, strlen(*suffix));
-	(void)atio_build_end(b);
-	(void)atio_build_end(b);
-	if (atio_builder_finish(b, &doc, NULL) < 0 ||
-	    atio_format_dump(json, atio_doc_root(doc), NULL, &text, &len,
-			     NULL) < 0)
-		return say(FAILED, "its name or a suffix is not UTF-8");
-	(void)fwrite(text, 1, len, answer);
-	return DONE;
-}
-
-/* The typed format, or NULL. */
-static const struct atio_format *typed(void)
+/* One that is built in, or NULL. */
+static const struct atio_format *builtin(const char *name)
 {
 	const struct atio_formats_options options = {
 		.version = ATIO_FORMATS_OPTIONS_VERSION, .builtin_only = true};
@@ -198,13 +163,13 @@ static const struct atio_format *typed(void)
 
 	if (atio_formats_new(&options, &formats, NULL) < 0)
 		return NULL;
-	return atio_formats_by_name(formats, "typed");
+	return atio_formats_by_name(formats, name);
 }
 
-static int print_typed(const struct atio_doc *doc)
+static int print(const struct atio_doc *doc, const char *format_name)
 {
 	struct atio_value_error err = ATIO_VALUE_ERROR_INIT;
-	const struct atio_format *format = typed();
+	const struct atio_format *format = builtin(format_name);
 	char *text;
 	size_t len;
 
@@ -216,6 +181,53 @@ static int print_typed(const struct atio_doc *doc)
 	return fwrite(text, 1, len, answer) == len ? DONE : FAILED;
 }
 
+/* ---- verbs ------------------------------------------------------------- */
+
+/* What a function of the plugin has returned. */
+static int outcome(const struct call *c, int r, const char *what)
+{
+	if (c->failed)
+		return say(r < 0 ? exit_of(r) : NOT_VALID, "%s", c->message);
+	if (r < 0)
+		return say(exit_of(r), "%s: %s", what, strerror(-r));
+	if (r > 0)
+		return say(FAILED, "%s: it returned %d", what, r);
+	return DONE;
+}
+
+static void put_key(struct atio_builder *b, const char *key)
+{
+	(void)atio_build_string(b, key, strlen(key));
+}
+
+static int describe(const struct atio_plugin *plugin)
+{
+	const char *const *suffix = plugin->suffixes;
+	struct atio_builder *b;
+	struct atio_doc *doc;
+
+	if (atio_builder_new(NULL, &b) < 0)
+		return say(FAILED, "out of memory");
+	(void)atio_build_map(b);
+	put_key(b, "name");
+	(void)atio_build_string(b, plugin->name, strlen(plugin->name));
+	put_key(b, "load");
+	(void)atio_build_bool(b, plugin->load);
+	put_key(b, "dump");
+	(void)atio_build_bool(b, plugin->dump);
+	put_key(b, "validate");
+	(void)atio_build_bool(b, plugin->validate);
+	put_key(b, "suffixes");
+	(void)atio_build_seq(b);
+	for (; *suffix; suffix++)
+		(void)atio_build_string(b, *suffix, strlen(*suffix));
+	(void)atio_build_end(b);
+	(void)atio_build_end(b);
+	if (atio_builder_finish(b, &doc, NULL) < 0)
+		return say(FAILED, "its name or a suffix is not UTF-8");
+	return print(doc, "json");
+}
+
 static int load(const struct atio_plugin *plugin, struct call *c)
 {
 	struct atio_value_error err = ATIO_VALUE_ERROR_INIT;
@@ -223,52 +235,68 @@ static int load(const struct atio_plugin *plugin, struct call *c)
 	struct atio_doc *doc;
 	size_t len;
 	char *bytes = slurp(&len);
-	int r;
+	int r, code;
 
 	if (!bytes || atio_builder_new(NULL, &b) < 0)
 		return say(FAILED, "out of memory");
 	c->call.build = &build;
 	r = plugin->load(&c->call, b, bytes, len);
-	if (r < 0)
-		return failure(c, r, "load");
-	r = atio_builder_finish(b, &doc, &err);
-	if (r < 0)
-		return say(exit_of(r), "%s", err.error.text);
-	return print_typed(doc);
+	/* What the host had against a value comes before what that made the
+	 * plugin return. */
+	if (c->failed || atio_builder_finish(b, &doc, &err) == 0) {
+		code = outcome(c, r, "load");
+		return code == DONE ? print(doc, "typed") : code;
+	}
+	return say(exit_of(-err.error.code), "%s", err.error.text);
 }
 
 static int dump(const struct atio_plugin *plugin, struct call *c)
 {
 	struct atio_value_error err = ATIO_VALUE_ERROR_INIT;
-	const struct atio_format *format = typed();
+	const struct atio_format *format = builtin("typed");
+	struct atio_limits limits = {.version = ATIO_LIMITS_VERSION};
 	struct atio_doc *doc;
 	size_t len;
 	char *bytes = slurp(&len);
-	int r;
 
 	if (!bytes || !format)
 		return say(FAILED, "out of memory");
-	r = atio_format_load(format, bytes, len, NULL, &doc, &err);
-	if (r < 0)
+	limits.input_bytes = len + 1; /* the library has looked at it */
+	if (atio_format_load(format, bytes, len, &limits, &doc, &err) < 0)
 		return say(FAILED, "%s", err.error.text);
 	c->call.read = &reader;
-	r = plugin->dump(&c->call, atio_doc_root(doc));
-	return r < 0 ? failure(c, r, "dump") : DONE;
+	return outcome(c, plugin->dump(&c->call, atio_doc_root(doc)), "dump");
 }
 
 static int validate(const struct atio_plugin *plugin, struct call *c)
 {
 	size_t len;
 	char *bytes = slurp(&len);
-	int r;
 
 	if (!bytes)
 		return say(FAILED, "out of memory");
-	r = plugin->validate(&c->call, bytes, len);
-	return r < 0 ? failure(c, r, "validate") : DONE;
+	return outcome(c, plugin->validate(&c->call, bytes, len), "validate");
 }
 
 /* ---- the object -------------------------------------------------------- */
+
+static bool is_usable(const struct atio_plugin *plugin)
+{
+	if (!plugin)
+		(void)say(FAILED, ATIO_PLUGIN_SYMBOL "() returned nothing");
+	else if (plugin->size != sizeof(*plugin))
+		(void)say(FAILED,
+			  "its descriptor has %zu bytes, this host knows %zu",
+			  plugin->size, sizeof(*plugin));
+	else if (plugin->abi != ATIO_PLUGIN_ABI)
+		(void)say(FAILED, "it is of ABI %u, this host is of %d",
+			  plugin->abi, ATIO_PLUGIN_ABI);
+	else if (!plugin->name || !plugin->suffixes)
+		(void)say(FAILED, "it has no name or no suffixes");
+	else
+		return true;
+	return false;
+}
 
 static const struct atio_plugin *open_object(const char *path)
 {
@@ -286,20 +314,7 @@ static const struct atio_plugin *open_object(const char *path)
 		return NULL;
 	}
 	plugin = entry();
-	if (!plugin)
-		(void)say(FAILED, ATIO_PLUGIN_SYMBOL "() returned nothing");
-	else if (plugin->size != sizeof(*plugin))
-		(void)say(FAILED,
-			  "its descriptor has %zu bytes, this host knows %zu",
-			  plugin->size, sizeof(*plugin));
-	else if (plugin->abi != ATIO_PLUGIN_ABI)
-		(void)say(FAILED, "it is of ABI %u, this host is of %d",
-			  plugin->abi, ATIO_PLUGIN_ABI);
-	else if (!plugin->name || !plugin->suffixes)
-		(void)say(FAILED, "it has no name or no suffixes");
-	else
-		return plugin;
-	return NULL;
+	return is_usable(plugin) ? plugin : NULL;
 }
 
 static int run(const struct atio_plugin *plugin, const char *verb)
@@ -311,7 +326,7 @@ static int run(const struct atio_plugin *plugin, const char *verb)
 	};
 
 	if (!strcmp(verb, "describe"))
-		return describe(plugin, &c);
+		return describe(plugin);
 	if (!strcmp(verb, "load") && plugin->load)
 		return load(plugin, &c);
 	if (!strcmp(verb, "dump") && plugin->dump)
@@ -321,24 +336,40 @@ static int run(const struct atio_plugin *plugin, const char *verb)
 	return say(NOT_SUPPORTED, "it cannot %s", verb);
 }
 
+/* What is for the library goes to a copy of stdout, and what the plugin prints
+ * nowhere: on stderr it would look like the reason of a failure. */
+static bool open_answer(void)
+{
+	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	bool ready;
+
+	answer = fd < 0 ? NULL : fdopen(fd, "w");
+	ready = answer && nowhere >= 0 && dup2(nowhere, STDOUT_FILENO) >= 0;
+	if (!ready)
+		(void)say(FAILED, "no output: %s", strerror(errno));
+	if (nowhere >= 0)
+		(void)close(nowhere);
+	return ready;
+}
+
 int main(int argc, char **argv)
 {
 	const struct atio_plugin *plugin;
-	int fd, code;
+	int code;
 
 	if (argc != 3)
 		return say(FAILED, "usage: format-host OBJECT "
 				   "describe|load|dump|validate");
-	fd = dup(STDOUT_FILENO);
-	answer = fd < 0 ? NULL : fdopen(fd, "w");
-	if (!answer || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
-		return say(FAILED, "no output: %s", strerror(errno));
+	if (!open_answer())
+		return FAILED;
 	plugin = open_object(argv[1]);
 	if (!plugin)
-		return FAILED;
+		_exit(FAILED);
 	code = run(plugin, argv[2]);
-	if (fflush(answer) != 0 && code == DONE)
+	if (code == DONE &&
+	    (fputc(ATIO_HOST_END, answer) == EOF || fflush(answer) != 0))
 		code = say(FAILED, "write: %s", strerror(errno));
-	/* The plugin's destructors have nothing to add. */
+	/* Nothing that the plugin has at its end may spoil the exit code. */
 	_exit(code);
 }

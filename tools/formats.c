@@ -72,7 +72,7 @@ static int print_table(const struct atio_formats *formats)
 	}
 	for (i = 0; atio_formats_info(formats, i, &info) == 0; i++)
 		print_line(&info, widths);
-	return document_print("", 0);
+	return EXIT_OK;
 }
 
 /* ---- as JSON --------------------------------------------------------- */
@@ -137,7 +137,7 @@ int formats_main(int argc, char **argv)
 		return code;
 	formats = document_formats(dir);
 	if (!formats)
-		return EXIT_FAILED;
+		return EXIT_DATA;
 	code = json ? print_json(formats) : print_table(formats);
 	atio_formats_free(formats);
 	return code;

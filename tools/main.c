@@ -3,6 +3,7 @@
  * atomicio: the command line of atomicfs.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +40,7 @@ static const struct {
 	{"update", "FILE DATA|-", "change its value under its lock",
 	 update_main},
 	{"append", "FILE TEXT|-", "append to it", append_main},
-	{"convert", "[IN] [OUT]", "one format to another", convert_main},
+	{"convert", "[IN|-] [OUT|-]", "one format to another", convert_main},
 	{"validate", "FILE...", "check what is in files", validate_main},
 	{"formats", "", "which formats are known", formats_main},
 };
@@ -53,7 +54,7 @@ void free_cleanup(void *p)
 
 /* ---- failures -------------------------------------------------------- */
 
-static void complain_va(const char *fmt, va_list ap)
+static void print_message(const char *prefix, const char *fmt, va_list ap)
 {
 	AUTO_FREE char *text = NULL;
 
@@ -62,10 +63,16 @@ static void complain_va(const char *fmt, va_list ap)
 		return;
 	}
 	(void)fflush(stdout); /* in the order in which things happened */
-	progress_hide();
-	(void)fputs("atomicio: ", stderr);
+	progress_pause();
+	(void)fputs(prefix, stderr);
 	text_put_message(stderr, text);
 	(void)fputc('\n', stderr);
+	progress_resume();
+}
+
+static void complain_va(const char *fmt, va_list ap)
+{
+	print_message("atomicio: ", fmt, ap);
 }
 
 void complain(const char *fmt, ...)
@@ -74,6 +81,15 @@ void complain(const char *fmt, ...)
 
 	va_start(ap, fmt);
 	complain_va(fmt, ap);
+	va_end(ap);
+}
+
+void complain_bare(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	print_message("", fmt, ap);
 	va_end(ap);
 }
 
@@ -112,7 +128,20 @@ static void print_help(void)
 	     "  -V, --version                 print the version\n\n"
 	     "Exit codes: 0 done, 1 failed, 2 the command line is wrong; "
 	     "of lock: that of COMMAND,\n"
-	     "or 4 not to be had in time, 5 not to be had at all");
+	     "or 4 not to be had in time, 5 not to be had at all.  Of read, "
+	     "write, update, append,\n"
+	     "convert, validate and formats: 0 done, 1 there is no such file, "
+	     "2 it cannot be read\n"
+	     "or written, 3 unknown format, 4 not in time, 5 a lock that is "
+	     "not to be had");
+}
+
+/* The exit code when the output cannot be written. */
+static int output_failed = EXIT_FAILED;
+
+void output_failure_is(int code)
+{
+	output_failed = code;
 }
 
 static int run(int argc, char **argv)
@@ -139,14 +168,18 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	int code = run(argc, argv);
+	int code;
 
+	/* Whoever has started this may ignore it, and nobody could tell how
+	 * the commands and plugins end that are run here. */
+	(void)signal(SIGCHLD, SIG_DFL);
+	code = run(argc, argv);
 	/* A full disk under the output must not look like success. */
 	errno = 0;
 	if (fflush(stdout) || ferror(stdout)) {
 		complain("cannot write the output: %s",
 			 strerror(errno ? errno : EIO));
-		return EXIT_FAILED;
+		return output_failed;
 	}
 	return code;
 }

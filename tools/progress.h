@@ -2,30 +2,24 @@
  *
  * progress.h - how far a long work is, for whoever watches a terminal.
  *
- * A line on stderr that is written over; nothing at all if stderr is not a
- * terminal.  A message of complain() takes it away first.
+ * A line on stderr that is written over, while something takes longer than half
+ * a second; nothing at all if stderr is not a terminal.  There is one such work
+ * at a time.
  */
 #ifndef TOOLS_PROGRESS_H
 #define TOOLS_PROGRESS_H
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
-struct progress {
-	const char *what;
-	size_t all; /* steps */
-	bool shown; /* on this terminal */
-	uint64_t next_ms; /* not before */
-};
+/* A work of @all steps begins; @what is lent until its end. */
+void progress_begin(const char *what, size_t all);
+/* Step @done (from 0) begins, with @name, which is lent until the next one. */
+void progress_at(size_t done, const char *name);
+/* Take the line away.  Without a begin it does nothing. */
+void progress_end(void);
 
-/* Of one step only, nothing is shown. */
-void progress_begin(struct progress *p, const char *what, size_t all);
-/* Step @done (from 0) begins, with @name.  Shown at most ten times a second. */
-void progress_at(struct progress *p, size_t done, const char *name);
-void progress_end(struct progress *p);
-
-/* Take the line away, if there is one. */
-void progress_hide(void);
+/* Around what is written to the terminal meanwhile. */
+void progress_pause(void);
+void progress_resume(void);
 
 #endif

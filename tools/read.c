@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "document.h"
+#include "progress.h"
 
 static const struct command command = {
 	.name = "read",
@@ -18,8 +19,8 @@ static const struct command command = {
 };
 
 struct reading {
-	const char *path, *to;
-	const struct atio_formats *formats;
+	const char *path;
+	const struct atio_format *to; /* NULL: for people */
 	struct atio_file *file;
 };
 
@@ -29,7 +30,13 @@ static int read_bytes(const struct reading *r)
 	AUTO_FREE char *bytes = NULL;
 	size_t len;
 
-	if (atio_file_read_bytes(r->file, &bytes, &len, &err) < 0)
+	int failure;
+
+	progress_begin("read", 1);
+	progress_at(0, r->path);
+	failure = atio_file_read_bytes(r->file, &bytes, &len, &err);
+	progress_end();
+	if (failure < 0)
 		return document_failed(r->path, &err);
 	return document_print(bytes, len);
 }
@@ -49,21 +56,16 @@ static int print_text(const struct atio_node *node)
 static int print_as(const struct reading *r, const struct atio_node *root)
 {
 	struct atio_value_error err = ATIO_VALUE_ERROR_INIT;
-	const struct atio_format *format;
 	AUTO_FREE char *bytes = NULL;
 	size_t len;
 	int code;
 
 	if (!r->to && atio_node_type(root) == ATIO_STRING)
 		return print_text(root);
-	if (!r->to)
-		code = atio_json_print(root, 2, &bytes, &len, &err);
-	else {
-		format = document_format(r->formats, r->to, NULL);
-		if (!format)
-			return EXIT_FORMAT;
-		code = atio_format_dump(format, root, NULL, &bytes, &len, &err);
-	}
+	if (r->to)
+		code = atio_format_dump(r->to, root, NULL, &bytes, &len, &err);
+	else
+		code = atio_format_print(root, 2, NULL, &bytes, &len, &err);
 	if (code < 0)
 		return document_failed(r->path, &err);
 	return document_print(bytes, len);
@@ -75,19 +77,41 @@ static int read_value(const struct reading *r)
 	struct atio_doc *doc;
 	int code;
 
-	if (atio_file_read(r->file, &doc, &err) < 0)
+	progress_begin("read", 1);
+	progress_at(0, r->path);
+	code = atio_file_read(r->file, &doc, &err);
+	progress_end();
+	if (code < 0)
 		return document_failed(r->path, &err);
 	code = print_as(r, atio_doc_root(doc));
 	atio_doc_free(doc);
 	return code;
 }
 
+static int read_file(const char *path, const char *to, bool as_bytes,
+		     const struct atio_formats *formats, long timeout_ms)
+{
+	struct reading reading = {.path = path};
+	int code;
+
+	if (to) {
+		reading.to = document_format(formats, to, NULL);
+		if (!reading.to)
+			return EXIT_FORMAT;
+	}
+	reading.file = document_file(path, formats, timeout_ms, &code);
+	if (!reading.file)
+		return code;
+	code = as_bytes ? read_bytes(&reading) : read_value(&reading);
+	atio_file_free(reading.file);
+	return code;
+}
+
 int read_main(int argc, char **argv)
 {
-	const char *seconds = NULL, *dir = NULL;
+	const char *seconds = NULL, *dir = NULL, *to = NULL;
 	bool as_bytes = false, nonblock = false;
 	struct atio_formats *formats;
-	struct reading reading = {0};
 	long timeout_ms;
 	const struct flag flags[] = {
 		{.name = "as-bytes",
@@ -96,7 +120,7 @@ int read_main(int argc, char **argv)
 		{.name = "to",
 		 .value = "FORMAT",
 		 .help = "print the value in this format",
-		 .text = &reading.to},
+		 .text = &to},
 		DOCUMENT_FLAGS(&seconds, &nonblock, &dir),
 		{0},
 	};
@@ -104,7 +128,7 @@ int read_main(int argc, char **argv)
 
 	if (args_parse(&command, flags, argc, argv, &code) < 0)
 		return code;
-	if (as_bytes && reading.to)
+	if (as_bytes && to)
 		return usage_error("read: --as-bytes and --to do not go "
 				   "together");
 	if (!document_timeout("read", seconds, nonblock, &timeout_ms))
@@ -112,12 +136,7 @@ int read_main(int argc, char **argv)
 	formats = document_formats(dir);
 	if (!formats)
 		return EXIT_DATA;
-	reading.path = argv[0];
-	reading.formats = formats;
-	reading.file = document_file(argv[0], formats, timeout_ms, &code);
-	if (reading.file)
-		code = as_bytes ? read_bytes(&reading) : read_value(&reading);
-	atio_file_free(reading.file);
+	code = read_file(argv[0], to, as_bytes, formats, timeout_ms);
 	atio_formats_free(formats);
 	return code;
 }

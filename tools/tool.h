@@ -83,10 +83,18 @@ int args_parse(const struct command *command, const struct flag *flags,
 /* One line on stderr, with control characters escaped. */
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* The same without the name of the tool in front, as compilers tell of a place
+ * in a file, so that editors find it. */
+void complain_bare(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /* The same for a fault of the command line; returns EXIT_USAGE. */
 int usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* The same for a failure of the library; returns EXIT_FAILED. */
 int failed(const struct atio_error *err);
+
+/* What the exit code is when standard output cannot be written, if not
+ * EXIT_FAILED; it is told of at the end. */
+void output_failure_is(int code);
 
 #endif

@@ -44,18 +44,17 @@ static int validate_file(const struct atio_formats *formats, const char *from,
 static int validate_all(const struct atio_formats *formats, const char *from,
 			char **paths, size_t n)
 {
-	struct progress progress;
 	int first = EXIT_OK, code;
 	size_t i;
 
-	progress_begin(&progress, "validate", n);
+	progress_begin("validate", n);
 	for (i = 0; i < n; i++) {
-		progress_at(&progress, i, paths[i]);
+		progress_at(i, paths[i]);
 		code = validate_file(formats, from, paths[i]);
 		if (first == EXIT_OK)
 			first = code;
 	}
-	progress_end(&progress);
+	progress_end();
 	return first;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "document.h"
+#include "progress.h"
 
 static const struct command commands[] = {
 	{
@@ -134,7 +135,11 @@ static int with_data(struct job *job, const char *data)
 		job->bytes = bytes;
 		job->name = "-";
 	}
-	return change(job);
+	progress_begin(commands[job->how].name, 1);
+	progress_at(0, job->path);
+	code = change(job);
+	progress_end();
+	return code;
 }
 
 /* ---- the command line ------------------------------------------------ */

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "format/plugin.h"
-#include "format/run.h"
 
 struct command {
 	struct atio_codec codec; /* the first member: this is what others see */
@@ -15,11 +14,54 @@ struct command {
 	const struct atio_codec *base; /* of a validated format */
 	/* What the programs speak: JSON, or typed JSON. */
 	const struct atio_codec *language;
+	bool is_object; /* the format host runs it */
 };
 
 static const struct command *command_of(const struct atio_codec *codec)
 {
 	return (const struct command *)(const void *)codec;
+}
+
+static struct atio_run_limits run_limits(size_t output)
+{
+	return (struct atio_run_limits){
+		.cpu_seconds = ATIO_RUN_CPU_SECONDS,
+		.wall_ms = ATIO_RUN_WALL_MS,
+		.memory = ATIO_RUN_MEMORY,
+		.output = output,
+	};
+}
+
+/* Take ATIO_HOST_END off.  An object that has ended the process with exit code
+ * 0 must not look as if it had done its work. */
+static int cut_end(char *output, size_t *len, struct atio_value_error *err)
+{
+	if (!*len || output[*len - 1] != ATIO_HOST_END)
+		return atio_fail(err ? &err->error : NULL, EIO,
+				 "the plugin ended its process");
+	output[--*len] = '\0';
+	return 0;
+}
+
+/* Run one of the programs. */
+static int run(const struct command *c, const char *const *argv,
+	       const char *input, size_t input_len, size_t most,
+	       char **ret_output, size_t *ret_len, struct atio_value_error *err)
+{
+	const struct atio_run_limits limits = run_limits(most);
+	char *output;
+	int r;
+
+	r = atio_run(argv, input, input_len, &limits, &output, ret_len, err);
+	if (r < 0)
+		return r;
+	if (c->is_object)
+		r = cut_end(output, ret_len, err);
+	if (r < 0)
+		free(output);
+	else
+		*ret_output = output;
+	return r;
 }
 
 /* ---- what a codec does ------------------------------------------------ */
@@ -30,18 +72,26 @@ static int load_output(const struct command *c, struct atio_builder *b,
 		       const char *text, size_t len)
 {
 	struct atio_value_error err = ATIO_VALUE_ERROR_INIT;
+	struct atio_limits limits = b->limits;
 	struct atio_doc *doc;
 	int r;
 
-	r = atio_codec_load(c->language, text, len, &b->limits, &doc, &err);
+	limits.input_bytes = limits.output_bytes; /* which it is within */
+	r = atio_codec_load(c->language, text, len, &limits, &doc, &err);
 	if (r < 0) {
 		b->source = NULL;
-		return atio_build_fail(b, -r, 0, "what the plugin wrote is no "
-					       "%s, line %zu: %s",
-				       c->language->name, err.line,
-				       err.error.text);
+		return atio_build_fail(b, -r, 0,
+				       "what the plugin wrote is no %s JSON, "
+				       "line %zu: %s",
+				       c->is_object ? "typed" : "valid",
+				       err.line, err.error.text);
 	}
-	r = atio_build_copy(b, atio_doc_root(doc));
+	if (atio_doc_traits(doc) & ATIO_DOC_EMPTY) {
+		b->source = NULL;
+		r = atio_build_fail(b, EINVAL, 0, "the plugin wrote nothing");
+	} else {
+		r = atio_build_copy(b, atio_doc_root(doc));
+	}
 	atio_doc_free(doc);
 	return r;
 }
@@ -55,8 +105,8 @@ static int command_load(const struct atio_codec *codec, struct atio_builder *b,
 	size_t output_len;
 	int r;
 
-	r = atio_run(c->conf.load, text, len, b->limits.output_bytes, &output,
-		     &output_len, &err);
+	r = run(c, c->conf.load, text, len, b->limits.output_bytes, &output,
+		&output_len, &err);
 	if (r < 0) {
 		b->source = NULL;
 		b->error.line = err.line;
@@ -80,11 +130,13 @@ static int command_dump(const struct atio_codec *codec,
 
 	atio_out_init(&input, out->limit);
 	r = c->language->dump(c->language, root, &input, err);
-	if (r == 0)
-		r = input.failed;
-	if (r == 0)
-		r = atio_run(c->conf.dump, input.bytes, input.len, out->limit,
-			     &output, &len, err);
+	if (r < 0 || input.failed) {
+		out->failed = input.failed; /* which the caller tells */
+		atio_out_done(&input);
+		return r;
+	}
+	r = run(c, c->conf.dump, input.bytes, input.len, out->limit, &output,
+		&len, err);
 	atio_out_done(&input);
 	if (r < 0)
 		return r;
@@ -93,16 +145,23 @@ static int command_dump(const struct atio_codec *codec,
 	return 0;
 }
 
+/* What the base has against it comes first. */
 static int command_validate(const struct atio_codec *codec, const char *bytes,
 			    size_t len, struct atio_value_error *err)
 {
 	const struct command *c = command_of(codec);
+	const struct atio_run_limits limits = run_limits(0);
 	char *output;
-	size_t output_len;
-	int r;
+	int r = 0;
 
-	r = atio_run(c->conf.validate, bytes, len, ATIO_RUN_MEMORY, &output,
-		     &output_len, err);
+	if (c->base && c->base->validate)
+		r = c->base->validate(c->base, bytes, len, err);
+	if (r == 0 && !c->is_object)
+		return atio_run(c->conf.validate, bytes, len, &limits, NULL,
+				NULL, err);
+	if (r == 0)
+		r = run(c, c->conf.validate, bytes, len, ATIO_CONF_BYTES,
+			&output, &len, err);
 	if (r == 0)
 		free(output);
 	return r;
@@ -139,17 +198,17 @@ static void lean_on(struct command *c, const struct atio_codec *base)
 /* ---- life ------------------------------------------------------------ */
 
 static int command_new(const char *name, const struct atio_conf *conf,
-		       const struct atio_codec *language,
-		       const struct atio_codec *base,
+		       bool is_object, const struct atio_codec *base,
 		       const struct atio_codec **ret_codec)
 {
 	struct command *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return -ENOMEM;
-	c->language = language;
+	c->is_object = is_object;
+	c->language = is_object ? &atio_codec_typed : &atio_codec_json;
 	c->conf = *conf;
-	c->codec.target = language->target;
+	c->codec.target = c->language->target;
 	c->codec.raw = true; /* whatever it is, the programs know it */
 	c->codec.load = *conf->load ? command_load : NULL;
 	c->codec.dump = *conf->dump ? command_dump : NULL;
@@ -170,7 +229,7 @@ int atio_command_codec(const char *name, struct atio_conf *conf,
 		       const struct atio_codec *base,
 		       const struct atio_codec **ret_codec)
 {
-	int r = command_new(name, conf, &atio_codec_json, base, ret_codec);
+	int r = command_new(name, conf, false, base, ret_codec);
 
 	if (r < 0)
 		atio_conf_done(conf);
@@ -219,8 +278,7 @@ int atio_object_codec(const char *host, const char *path,
 		put_words(conf.dump, conf.text, own_path, "dump");
 	if (object->validate)
 		put_words(conf.validate, conf.text, own_path, "validate");
-	r = command_new(object->name, &conf, &atio_codec_typed, NULL,
-			ret_codec);
+	r = command_new(object->name, &conf, true, NULL, ret_codec);
 	if (r < 0)
 		atio_conf_done(&conf);
 	return r;
@@ -244,30 +302,51 @@ static bool flag_of(const struct atio_node *map, const char *key)
 	return node && atio_node_bool(node);
 }
 
+static int fault(struct atio_value_error *err, const char *fmt,
+		 const char *text) __attribute__((format(printf, 2, 0)));
+
+static int fault(struct atio_value_error *err, const char *fmt,
+		 const char *text)
+{
+	return atio_fail(err ? &err->error : NULL, EINVAL, fmt, text);
+}
+
+static int take_suffixes(struct atio_object *object,
+			 const struct atio_node *list,
+			 struct atio_value_error *err)
+{
+	size_t i, n = list ? atio_node_count(list) : 0;
+
+	if (!n || n > ATIO_CONF_SUFFIXES)
+		return fault(err, "it has %s suffixes", n ? "too many" : "no");
+	for (i = 0; i < n; i++) {
+		object->suffixes[i] =
+			atio_node_text(atio_node_at(list, i), NULL);
+		if (!atio_suffix_is_valid(object->suffixes[i]))
+			return fault(err, "'%s' is no suffix",
+				     object->suffixes[i]);
+	}
+	return 0;
+}
+
 static int understand(struct atio_object *object, struct atio_value_error *err)
 {
 	const struct atio_node *root = atio_doc_root(object->doc);
-	const struct atio_node *list, *suffix;
-	size_t i, n;
 
 	object->name = text_of(root, "name");
 	object->load = flag_of(root, "load");
 	object->dump = flag_of(root, "dump");
 	object->validate = flag_of(root, "validate");
-	list = atio_node_member(root, "suffixes", strlen("suffixes"));
-	n = list ? atio_node_count(list) : 0;
-	for (i = 0; i < n && i < ATIO_CONF_SUFFIXES; i++) {
-		suffix = atio_node_at(list, i);
-		object->suffixes[i] = atio_node_text(suffix, NULL);
-		if (!atio_suffix_is_valid(object->suffixes[i]))
-			return atio_fail(err ? &err->error : NULL, EINVAL,
-					 "'%s' is no suffix",
-					 object->suffixes[i]);
-	}
-	if (!object->name || !*object->name || !n || n > ATIO_CONF_SUFFIXES)
-		return atio_fail(err ? &err->error : NULL, EINVAL,
-				 "it has no name or no suffix");
-	return 0;
+	if (!object->name || !atio_plugin_name_is_valid(object->name))
+		return fault(err, "its name '%s' is not of letters, digits, "
+				  "'-' and '_'",
+			     object->name ? object->name : "");
+	if (!object->load && !object->dump)
+		return fault(err, "it can %s", "neither load nor dump");
+	return take_suffixes(object,
+			     atio_node_member(root, "suffixes",
+					      strlen("suffixes")),
+			     err);
 }
 
 int atio_object_describe(const char *host, const char *path,
@@ -275,16 +354,20 @@ int atio_object_describe(const char *host, const char *path,
 			 struct atio_value_error *err)
 {
 	const char *const argv[] = {host, path, "describe", NULL};
+	struct atio_run_limits limits = run_limits(ATIO_CONF_BYTES);
 	struct atio_object object = {0};
 	char *output;
 	size_t len;
 	int r;
 
-	r = atio_run(argv, NULL, 0, ATIO_CONF_BYTES, &output, &len, err);
+	limits.wall_ms = ATIO_DESCRIBE_WALL_MS;
+	r = atio_run(argv, NULL, 0, &limits, &output, &len, err);
 	if (r < 0)
 		return r;
-	r = atio_codec_load(&atio_codec_json, output, len, NULL, &object.doc,
-			    err);
+	r = cut_end(output, &len, err);
+	if (r == 0)
+		r = atio_codec_load(&atio_codec_json, output, len, NULL,
+				    &object.doc, err);
 	free(output);
 	if (r == 0)
 		r = understand(&object, err);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "format/plugin.h"
 
@@ -20,19 +21,41 @@ bool atio_suffix_is_valid(const char *suffix)
 	return strlen(suffix) < 256; /* of a file name */
 }
 
+bool atio_plugin_name_is_valid(const char *name)
+{
+	static const char good[] = "abcdefghijklmnopqrstuvwxyz"
+				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+	size_t len = strlen(name);
+
+	return len && len <= 64 && strspn(name, good) == len;
+}
+
+/* ---- values ----------------------------------------------------------- */
+
 /* Cut @s at blanks into @words, behind those that are there. */
 static int split(char *s, const char **words, size_t *n, size_t most)
 {
-	char *rest = NULL;
-	char *word = strtok_r(s, " \t", &rest);
+	char *word;
 
-	for (; word; word = strtok_r(NULL, " \t", &rest)) {
+	while ((word = strsep(&s, " \t"))) {
+		if (!*word)
+			continue;
 		if (*n >= most)
 			return -E2BIG;
 		words[(*n)++] = word;
 	}
 	words[*n] = NULL;
 	return 0;
+}
+
+static bool is_repeated(const struct atio_conf *conf, size_t at)
+{
+	size_t i;
+
+	for (i = 0; i < at; i++)
+		if (strcasecmp(conf->suffixes[i], conf->suffixes[at]) == 0)
+			return true;
+	return false;
 }
 
 static int take_suffixes(struct atio_conf *conf, char *value, size_t line,
@@ -44,12 +67,17 @@ static int take_suffixes(struct atio_conf *conf, char *value, size_t line,
 		  ATIO_CONF_SUFFIXES) < 0)
 		return atio_fail(err, EINVAL, "line %zu: too many suffixes",
 				 line);
-	for (; i < conf->n_suffixes; i++)
+	for (; i < conf->n_suffixes; i++) {
 		if (!atio_suffix_is_valid(conf->suffixes[i]))
 			return atio_fail(err, EINVAL,
 					 "line %zu: '%s' is no suffix: it "
 					 "begins with a dot",
 					 line, conf->suffixes[i]);
+		if (is_repeated(conf, i))
+			return atio_fail(err, EINVAL,
+					 "line %zu: '%s' a second time", line,
+					 conf->suffixes[i]);
+	}
 	return 0;
 }
 
@@ -72,10 +100,12 @@ static int take_command(const char **words, char *value, size_t line,
 	return 0;
 }
 
+/* ---- lines ------------------------------------------------------------ */
+
 static int take(struct atio_conf *conf, const char *key, char *value,
 		size_t line, struct atio_error *err)
 {
-	if (strcmp(key, "suffix") == 0 || strcmp(key, "suffixes") == 0)
+	if (strcmp(key, "suffix") == 0)
 		return take_suffixes(conf, value, line, err);
 	if (strcmp(key, "load") == 0)
 		return take_command(conf->load, value, line, key, err);
@@ -88,6 +118,10 @@ static int take(struct atio_conf *conf, const char *key, char *value,
 				 line, key);
 	if (conf->base)
 		return atio_fail(err, EINVAL, "line %zu: 'base' a second time",
+				 line);
+	if (!*value)
+		return atio_fail(err, EINVAL,
+				 "line %zu: 'base' needs the name of a format",
 				 line);
 	conf->base = value;
 	return 0;
@@ -111,6 +145,8 @@ static int take_line(struct atio_conf *conf, char *s, size_t line,
 {
 	char *equals;
 
+	if (atio_utf8_check(s, strlen(s)) < strlen(s))
+		return atio_fail(err, EINVAL, "line %zu: not UTF-8", line);
 	s = trimmed(s);
 	if (!*s || *s == '#')
 		return 0;

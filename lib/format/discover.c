@@ -2,9 +2,7 @@
  *
  * discover.c - the plugins that are installed.
  *
- * What a directory of plugins holds is run by whoever uses the library, also by
- * root: so only what root or this very user has put there, and nobody else can
- * change, is looked at.  That is decided on open descriptors.
+ * Nothing that is wrong with a plugin is an error: it is listed, and why.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -12,19 +10,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "format/plugin.h"
 
-#define NAME_MOST  64  /* characters of a plugin's name */
-#define FILES_MOST 512 /* of a directory that are looked at */
+#define FILES_MOST 512 /* plugins of a directory */
 
 struct discovery {
 	struct atio_formats *formats;
 	const struct atio_formats_options *opts;
-	const char *dir;
+	const char *dir; /* the one that is looked into, absolute */
 	int dirfd;
+	bool bases; /* those that need no base, or those that do */
 };
 
 /* ---- listing ---------------------------------------------------------- */
@@ -42,63 +39,17 @@ static int list_failed(const struct discovery *d, const char *kind,
 	return atio_formats_add(d->formats, &entry);
 }
 
-/* ---- who may have put it there ---------------------------------------- */
-
-static bool is_ours(const struct stat *st)
+static int never_below(const struct discovery *d)
 {
-	return (st->st_uid == 0 || st->st_uid == geteuid()) &&
-	       !(st->st_mode & (S_IWGRP | S_IWOTH));
-}
-
-/* Whether @fd is @below or lies under it: is one of the directories above it
- * the same? */
-static bool lies_below(int fd, int below)
-{
-	struct stat top, here, before = {0};
-	int up, at = dup(fd);
-	bool found = false;
-
-	if (below <= 0 || fstat(below, &top) < 0) {
-		if (at >= 0)
-			(void)close(at);
-		return false;
-	}
-	while (at >= 0 && fstat(at, &here) == 0) {
-		found = here.st_dev == top.st_dev && here.st_ino == top.st_ino;
-		if (found || (here.st_dev == before.st_dev &&
-			      here.st_ino == before.st_ino))
-			break; /* or / was reached */
-		before = here;
-		up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		(void)close(at);
-		at = up;
-	}
-	if (at >= 0)
-		(void)close(at);
-	return found;
-}
-
-/* NULL: the file @name may be used. */
-static const char *distrust(const struct discovery *d, const char *name)
-{
-	struct stat st;
-
-	if (fstatat(d->dirfd, name, &st, 0) < 0)
-		return strerrordesc_np(errno);
-	if (!S_ISREG(st.st_mode))
-		return "it is no regular file";
-	if (!is_ours(&st))
-		return "it belongs to somebody else, or others can write to it";
-	return NULL;
+	return d->opts ? d->opts->never_below_fd : -1;
 }
 
 /* ---- NAME.conf --------------------------------------------------------- */
 
 /* The text of the file, for free(3). */
-static char *read_text(const struct discovery *d, const char *name,
-		       const char **ret_reason)
+static char *read_text(const char *path, const char **ret_reason)
 {
-	int fd = openat(d->dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char *text = fd < 0 ? NULL : malloc(ATIO_CONF_BYTES + 1);
 	ssize_t n = -1;
 	size_t len = 0;
@@ -124,35 +75,40 @@ static char *read_text(const struct discovery *d, const char *name,
 	return text;
 }
 
-/* NULL: whoever may use the description may run what it names. */
-static const char *distrust_program(const char *const *argv)
+/* NULL: whoever may use the description may run what it names.  The arguments
+ * that are files are looked at, too: an interpreter is told its program so. */
+static const char *distrust_program(const struct discovery *d,
+				    const char *const *argv, char *text,
+				    size_t size)
 {
-	struct stat st;
+	const char *reason = NULL, *const *word;
 
-	if (!*argv)
-		return NULL;
-	if (stat(*argv, &st) < 0)
-		return errno == ENOENT ? "a program that it names is not there"
-				       : strerrordesc_np(errno);
-	if (!S_ISREG(st.st_mode) || access(*argv, X_OK) < 0)
-		return "what it names as a program cannot be run";
-	if (!is_ours(&st))
-		return "a program that it names belongs to somebody else, or "
-		       "others can write to it";
-	return NULL;
+	for (word = argv; *word && !reason; word++) {
+		if (**word != '/' || (word > argv && access(*word, F_OK) < 0))
+			continue;
+		reason = atio_distrust_file(*word, never_below(d));
+		if (!reason && word == argv && access(*word, X_OK) < 0)
+			reason = strerrordesc_np(errno);
+		if (reason)
+			(void)snprintf(text, size, "%s: %s", *word, reason);
+	}
+	return reason ? text : NULL;
 }
 
-static const char *distrust_programs(const struct atio_conf *conf)
+static const char *distrust_programs(const struct discovery *d,
+				     const struct atio_conf *conf, char *text,
+				     size_t size)
 {
-	const char *reason = distrust_program(conf->load);
+	const char *reason = distrust_program(d, conf->load, text, size);
 
 	if (!reason)
-		reason = distrust_program(conf->dump);
+		reason = distrust_program(d, conf->dump, text, size);
 	if (!reason)
-		reason = distrust_program(conf->validate);
+		reason = distrust_program(d, conf->validate, text, size);
 	return reason;
 }
 
+/* @conf is taken. */
 static int add_conf(const struct discovery *d, const char *name,
 		    const char *source, struct atio_conf *conf)
 {
@@ -165,44 +121,53 @@ static int add_conf(const struct discovery *d, const char *name,
 		.suffixes = conf->suffixes,
 		.free_codec = atio_command_free,
 	};
-	const char *reason = distrust_programs(conf);
+	char text[ATIO_ERROR_TEXT_MAX];
+	const char *reason = distrust_programs(d, conf, text, sizeof(text));
 	int r;
 
 	if (conf->base)
 		base = atio_formats_by_name(d->formats, conf->base);
-	if (conf->base && !base)
+	if (conf->base && (!base || base->is_zipped))
 		reason = "there is no such base format";
 	if (reason) {
-		r = list_failed(d, entry.kind, name, source, reason);
+		entry.reason = reason;
+		r = atio_formats_add(d->formats, &entry);
 		atio_conf_done(conf);
 		return r;
 	}
 	r = atio_command_codec(name, conf, base ? base->codec : NULL,
 			       &entry.codec);
-	/* The suffixes live in the codec's conf from now on. */
+	/* The words and suffixes live in the codec from now on, and @conf has
+	 * the same pointers. */
 	return r < 0 ? r : atio_formats_add(d->formats, &entry);
 }
 
-static int take_conf(const struct discovery *d, const char *file,
-		     const char *name, const char *source)
+/* One that has a base is left for when all of these are known. */
+static int take_conf(const struct discovery *d, const char *name,
+		     const char *source)
 {
 	struct atio_error err = ATIO_ERROR_INIT;
-	const char *reason = distrust(d, file);
-	struct atio_conf conf;
+	const char *reason, *kind = "command";
+	struct atio_conf conf = {0};
 	char *text = NULL;
-	int r;
+	int r = 0;
 
+	reason = atio_distrust_file(source, never_below(d));
 	if (!reason)
-		text = read_text(d, file, &reason);
-	if (reason)
-		return list_failed(d, "command", name, source, reason);
-	if (atio_conf_parse(&conf, text, &err) < 0) {
-		r = list_failed(d, conf.base ? "validated" : "command", name,
-				source, err.text);
+		text = read_text(source, &reason);
+	if (!reason && atio_conf_parse(&conf, text, &err) < 0)
+		reason = err.text;
+	if (conf.base)
+		kind = "validated";
+	if (d->bases == !!conf.base) {
 		atio_conf_done(&conf);
-		return r;
+		return 0;
 	}
-	return add_conf(d, name, source, &conf);
+	if (!reason)
+		return add_conf(d, name, source, &conf);
+	r = list_failed(d, kind, name, source, reason);
+	atio_conf_done(&conf);
+	return r;
 }
 
 /* ---- NAME.so ----------------------------------------------------------- */
@@ -216,11 +181,11 @@ static const char *host_of(const struct discovery *d)
 	return host ? host : ATIO_FORMAT_HOST;
 }
 
-static int take_object(const struct discovery *d, const char *file,
-		       const char *name, const char *source)
+static int take_object(const struct discovery *d, const char *name,
+		       const char *source)
 {
 	struct atio_value_error err = ATIO_VALUE_ERROR_INIT;
-	const char *reason = distrust(d, file);
+	const char *reason = atio_distrust_file(source, never_below(d));
 	struct atio_format_entry entry = {
 		.kind = "object",
 		.source = source,
@@ -245,54 +210,60 @@ static int take_object(const struct discovery *d, const char *file,
 
 /* ---- directories ------------------------------------------------------- */
 
-/* The part of @file before @ending, or false. */
-static bool cut(const char *file, const char *ending, char name[NAME_MOST + 1])
+/* What is before the ending of a plugin's file, for free(3); NULL: it is none,
+ * or there is no memory. */
+static char *name_of(const char *file, bool *ret_object)
 {
-	size_t len = strlen(file), n = strlen(ending);
-	size_t i;
+	const char *dot = strrchr(file, '.');
 
-	if (len <= n || strcmp(file + len - n, ending) != 0 ||
-	    len - n > NAME_MOST)
-		return false;
-	for (i = 0; i < len - n; i++)
-		if (!strchr("abcdefghijklmnopqrstuvwxyz"
-			    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.",
-			    file[i]))
-			return false;
-	memcpy(name, file, len - n);
-	name[len - n] = '\0';
-	return *name != '.';
+	*ret_object = dot && strcmp(dot, ".so") == 0;
+	if (*file == '.' || !dot || (strcmp(dot, ".conf") && !*ret_object))
+		return NULL;
+	return strndup(file, (size_t)(dot - file));
 }
 
 static int take_file(const struct discovery *d, const char *file)
 {
-	size_t size = strlen(d->dir) + strlen(file) + 2;
-	char name[NAME_MOST + 1];
-	char *source;
+	char *source, *name;
+	bool is_object;
 	int r = 0;
 
-	source = malloc(size);
-	if (!source)
+	name = name_of(file, &is_object);
+	if (!name || asprintf(&source, "%s/%s", d->dir, file) < 0) {
+		free(name);
 		return -ENOMEM;
-	(void)snprintf(source, size, "%s/%s", d->dir, file);
-	if (cut(file, ".conf", name))
-		r = take_conf(d, file, name, source);
-	else if (cut(file, ".so", name))
-		r = take_object(d, file, name, source);
+	}
+	if (!atio_plugin_name_is_valid(name) && d->bases)
+		r = list_failed(d, is_object ? "object" : "command", name,
+				source,
+				"its name is not of letters, digits, '-' and "
+				"'_'");
+	else if (!atio_plugin_name_is_valid(name))
+		r = 0;
+	else if (!is_object)
+		r = take_conf(d, name, source);
+	else if (d->bases)
+		r = take_object(d, name, source);
 	free(source);
+	free(name);
 	return r;
 }
 
 static int select_plugin(const struct dirent *entry)
 {
-	char name[NAME_MOST + 1];
+	bool is_object;
+	char *name = name_of(entry->d_name, &is_object);
 
-	return cut(entry->d_name, ".conf", name) ||
-	       cut(entry->d_name, ".so", name);
+	free(name);
+	return name != NULL;
 }
 
-/* In the order of names.  Objects and commands before what may be based on
- * them. */
+static int list_dir(const struct discovery *d, const char *reason)
+{
+	return list_failed(d, "directory", d->dir, d->dir, reason);
+}
+
+/* In the order of names. */
 static int take_files(const struct discovery *d)
 {
 	struct dirent **files;
@@ -300,7 +271,10 @@ static int take_files(const struct discovery *d)
 
 	n = scandirat(d->dirfd, ".", &files, select_plugin, alphasort);
 	if (n < 0)
-		return errno == ENOMEM ? -ENOMEM : 0;
+		return errno == ENOMEM ? -ENOMEM
+				       : list_dir(d, strerrordesc_np(errno));
+	if (n > FILES_MOST && d->bases)
+		r = list_dir(d, "it has more than 512 plugins");
 	for (i = 0; i < n; i++) {
 		if (r == 0 && i < FILES_MOST)
 			r = take_file(d, files[i]->d_name);
@@ -310,29 +284,40 @@ static int take_files(const struct discovery *d)
 	return r;
 }
 
-/* A directory that is not there has no plugins; one that cannot be trusted is
- * listed, so that somebody finds out. */
-static int take_dir(struct discovery *d)
+/* One that cannot be trusted is listed, so that somebody finds out. */
+static int look_into(struct discovery *d)
 {
-	struct stat st;
-	int r = 0;
+	const char *reason = atio_distrust_dir(d->dir, never_below(d));
+	int r;
 
-	d->dirfd = open(d->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (d->dirfd < 0)
-		return errno == ENOENT
-			       ? 0
-			       : list_failed(d, "directory", d->dir, d->dir,
-					     strerrordesc_np(errno));
-	if (fstat(d->dirfd, &st) < 0 || !is_ours(&st))
-		r = list_failed(d, "directory", d->dir, d->dir,
-				"it belongs to somebody else, or others can "
-				"write to it");
-	else if (d->opts && lies_below(d->dirfd, d->opts->never_below_fd))
-		r = list_failed(d, "directory", d->dir, d->dir,
-				"it lies in the tree that is mounted");
-	else
-		r = take_files(d);
+	d->dirfd = -1;
+	if (!reason) {
+		d->dirfd = open(d->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (d->dirfd < 0)
+			reason = strerrordesc_np(errno);
+	}
+	if (reason)
+		return d->bases ? list_dir(d, reason) : 0;
+	r = take_files(d);
 	(void)close(d->dirfd);
+	return r;
+}
+
+static int take_dir(struct discovery *d, const char *path)
+{
+	char *real = realpath(path, NULL);
+	int r;
+
+	d->dir = real ? real : path;
+	if (real)
+		r = look_into(d);
+	else if (errno == ENOMEM)
+		r = -ENOMEM;
+	else if (!d->bases || (errno == ENOENT && (!d->opts || !d->opts->dirs)))
+		r = 0; /* nobody has asked for this one */
+	else
+		r = list_dir(d, strerrordesc_np(errno));
+	free(real);
 	return r;
 }
 
@@ -345,19 +330,22 @@ const char *const *atio_formats_default_dirs(void)
 	return dirs;
 }
 
+/* Twice: what has a base may have any of the others for it. */
 int atio_plugins_add(struct atio_formats *formats,
 		     const struct atio_formats_options *opts)
 {
-	const char *const *dir = opts ? opts->dirs : NULL;
-	struct discovery d = {.formats = formats, .opts = opts};
+	const char *const *dirs = opts ? opts->dirs : NULL, *const *dir;
+	struct discovery d = {.formats = formats, .opts = opts, .bases = true};
 	int r = 0;
 
 	if (opts && opts->builtin_only)
 		return 0;
-	for (dir = dir ? dir : atio_formats_default_dirs(); *dir && r == 0;
-	     dir++) {
-		d.dir = *dir;
-		r = take_dir(&d);
-	}
+	if (!dirs)
+		dirs = atio_formats_default_dirs();
+	for (dir = dirs; *dir && r == 0; dir++)
+		r = take_dir(&d, *dir);
+	d.bases = false;
+	for (dir = dirs; *dir && r == 0; dir++)
+		r = take_dir(&d, *dir);
 	return r;
 }

@@ -7,53 +7,120 @@
 
 #include "format/registry.h"
 
-/* The bytes within gzip, for free(3); those that are not zipped: NULL. */
-static int unzip(const struct atio_format *format, const void **bytes,
-		 size_t *len, const struct atio_limits *limits,
-		 char **ret_owned, struct atio_value_error *err)
+/* What is to be parsed: the bytes themselves, or what is within gzip. */
+struct plain {
+	const char *bytes;
+	size_t len;
+	char *owned; /* for free(3), or NULL */
+	struct atio_limits limits;
+};
+
+static int unzip(struct plain *p, struct atio_value_error *err)
 {
-	struct atio_limits complete;
-	size_t unzipped;
-	char *owned;
+	size_t len;
 	int r;
 
-	*ret_owned = NULL;
-	/* Nothing at all is a document without a value, zipped or not. */
-	if (!format->is_zipped || !*len)
-		return 0;
-	r = atio_limits_complete(limits, &complete);
-	if (r < 0)
-		return atio_value_fail(err, -r, NULL, "wrong limits");
-	if (*len > complete.input_bytes)
+	if (p->len > p->limits.input_bytes)
 		return atio_value_fail(err, EFBIG, NULL,
 				       "larger than %zu bytes of input",
-				       complete.input_bytes);
-	r = atio_gzip_unpack(*bytes, *len, complete.unzipped_bytes, &owned,
-			     &unzipped, err);
+				       p->limits.input_bytes);
+	r = atio_gzip_unpack(p->bytes, p->len, p->limits.unzipped_bytes,
+			     &p->owned, &len, err);
 	if (r < 0)
 		return r;
-	*bytes = *ret_owned = owned;
-	*len = unzipped;
+	p->bytes = p->owned;
+	p->len = len;
+	/* They have a limit of their own, which they are within. */
+	p->limits.input_bytes = p->limits.unzipped_bytes;
 	return 0;
+}
+
+/* @ret is always to be freed. */
+static int make_plain(const struct atio_format *format, const void *bytes,
+		      size_t len, const struct atio_limits *limits,
+		      struct plain *ret, struct atio_value_error *err)
+{
+	*ret = (struct plain){.bytes = bytes, .len = len};
+	if (atio_limits_complete(limits, &ret->limits) < 0)
+		return atio_value_fail(err, EINVAL, NULL, "wrong limits");
+	/* Nothing at all is a document without a value, zipped or not. */
+	return format->is_zipped && len ? unzip(ret, err) : 0;
+}
+
+/* The check of its own that a plugin or validated format has; a document
+ * without a value is none. */
+static int check(const struct atio_codec *codec, const struct atio_doc *doc,
+		 const char *bytes, size_t len, struct atio_value_error *err)
+{
+	if (!codec->validate ||
+	    (doc && atio_doc_traits(doc) & ATIO_DOC_EMPTY))
+		return 0;
+	return codec->validate(codec, bytes, len, err);
+}
+
+static int load(const struct atio_codec *codec, const struct plain *plain,
+		struct atio_doc **ret_doc, struct atio_value_error *err)
+{
+	struct atio_doc *doc;
+	int r;
+
+	r = atio_codec_load(codec, plain->bytes, plain->len, &plain->limits,
+			    &doc, err);
+	if (r < 0)
+		return r;
+	r = check(codec, doc, plain->bytes, plain->len, err);
+	if (r < 0) {
+		atio_doc_free(doc);
+		return r;
+	}
+	*ret_doc = doc;
+	return 0;
+}
+
+static int cannot(const struct atio_format *format, const char *what,
+		  struct atio_value_error *err)
+{
+	return atio_value_fail(err, EOPNOTSUPP, NULL,
+			       "the format %s cannot be %s", format->name,
+			       what);
 }
 
 int atio_format_load(const struct atio_format *format, const void *bytes,
 		     size_t len, const struct atio_limits *limits,
 		     struct atio_doc **ret_doc, struct atio_value_error *err)
 {
-	char *owned;
+	struct plain plain;
 	int r;
 
 	if (!format->codec->load)
-		return atio_value_fail(err, EOPNOTSUPP, NULL,
-				       "the format %s cannot be read",
-				       format->name);
-	r = unzip(format, &bytes, &len, limits, &owned, err);
+		return cannot(format, "read", err);
+	r = make_plain(format, bytes, len, limits, &plain, err);
+	if (r == 0)
+		r = load(format->codec, &plain, ret_doc, err);
+	free(plain.owned);
+	return r;
+}
+
+/* Render @root into *@bytes; what is not valid must not be written. */
+static int dump(const struct atio_codec *codec, const struct atio_node *root,
+		const struct atio_limits *limits, char **ret_bytes,
+		size_t *ret_len, struct atio_value_error *err)
+{
+	char *bytes;
+	size_t len;
+	int r;
+
+	r = atio_codec_dump(codec, root, limits, &bytes, &len, err);
 	if (r < 0)
 		return r;
-	r = atio_codec_load(format->codec, bytes, len, limits, ret_doc, err);
-	free(owned);
-	return r;
+	r = check(codec, NULL, bytes, len, err);
+	if (r < 0) {
+		free(bytes);
+		return r;
+	}
+	*ret_bytes = bytes;
+	*ret_len = len;
+	return 0;
 }
 
 int atio_format_dump(const struct atio_format *format,
@@ -66,32 +133,28 @@ int atio_format_dump(const struct atio_format *format,
 	int r;
 
 	if (!format->codec->dump)
-		return atio_value_fail(err, EOPNOTSUPP, NULL,
-				       "the format %s cannot be written",
-				       format->name);
-	r = atio_codec_dump(format->codec, root, limits, &plain, &len, err);
-	if (r < 0 || !format->is_zipped) {
-		if (r == 0) {
-			*ret_bytes = plain;
-			*ret_len = len;
-		}
+		return cannot(format, "written", err);
+	if (!format->is_zipped)
+		return dump(format->codec, root, limits, ret_bytes, ret_len,
+			    err);
+	r = dump(format->codec, root, limits, &plain, &len, err);
+	if (r < 0)
 		return r;
-	}
 	r = atio_gzip_pack(plain, len, ret_bytes, ret_len, err);
 	free(plain);
 	return r;
 }
 
-static int validate_text(const struct atio_codec *codec, const void *bytes,
-			 size_t len, const struct atio_limits *limits,
-			 struct atio_value_error *err)
+static int validate(const struct atio_codec *codec, const struct plain *plain,
+		    struct atio_value_error *err)
 {
 	struct atio_doc *doc = NULL;
 	unsigned traits = 0;
-	int r = 0;
+	int r;
 
 	if (codec->load) {
-		r = atio_codec_load(codec, bytes, len, limits, &doc, err);
+		r = atio_codec_load(codec, plain->bytes, plain->len,
+				    &plain->limits, &doc, err);
 		if (r < 0)
 			return r;
 		traits = atio_doc_traits(doc);
@@ -104,22 +167,21 @@ static int validate_text(const struct atio_codec *codec, const void *bytes,
 				 "there is no value: an empty file is no %s",
 				 codec->name);
 	}
-	if (codec->validate)
-		r = codec->validate(codec, bytes, len, err);
-	return r;
+	return check(codec, NULL, plain->bytes, plain->len, err);
 }
 
 int atio_format_validate(const struct atio_format *format, const void *bytes,
 			 size_t len, const struct atio_limits *limits,
 			 struct atio_value_error *err)
 {
-	char *owned;
+	struct plain plain;
 	int r;
 
-	r = unzip(format, &bytes, &len, limits, &owned, err);
-	if (r < 0)
-		return r;
-	r = validate_text(format->codec, bytes, len, limits, err);
-	free(owned);
+	if (!format->codec->load && !format->codec->validate)
+		return cannot(format, "read", err);
+	r = make_plain(format, bytes, len, limits, &plain, err);
+	if (r == 0)
+		r = validate(format->codec, &plain, err);
+	free(plain.owned);
 	return r;
 }

@@ -5,13 +5,14 @@
  * All of them are programs that are run for one document (run.h):
  *   command    NAME.conf names a program for load, dump, validate; it speaks
  *              JSON
- *   object     NAME.so is run by atomicio-format-host, which speaks typed JSON
+ *   object     NAME.so is run by the format host, which speaks typed JSON
  *   validated  NAME.conf names a base format and a program for validate
  */
 #ifndef ATIO_FORMAT_PLUGIN_H
 #define ATIO_FORMAT_PLUGIN_H
 
 #include "format/registry.h"
+#include "format/run.h"
 
 /* ---- conf.c: a NAME.conf --------------------------------------------- */
 
@@ -43,6 +44,8 @@ void atio_conf_done(struct atio_conf *conf);
 
 /* Whether @suffix is one: a dot, and no slash, blank or control character. */
 bool atio_suffix_is_valid(const char *suffix);
+/* Whether @name may be the name of a plugin: letters, digits, '-' and '_'. */
+bool atio_plugin_name_is_valid(const char *name);
 
 /* ---- command.c: the codecs ------------------------------------------- */
 
@@ -61,13 +64,30 @@ struct atio_object {
 	bool load, dump, validate;
 };
 
-/* Run @host for the object at @path.  Errors: what is wrong with it. */
+/* To say it takes an object no time, and everybody waits for it. */
+#define ATIO_DESCRIBE_WALL_MS 3000
+
+/* The last byte of what the format host writes, which says that the object has
+ * let it come to its end, and did not end the process. */
+#define ATIO_HOST_END '\x06'
+
+/* Run @host for the object at the absolute path @path.  Errors: what is wrong
+ * with it. */
 int atio_object_describe(const char *host, const char *path,
 			 struct atio_object *ret_object,
 			 struct atio_value_error *err);
 int atio_object_codec(const char *host, const char *path,
 		      const struct atio_object *object,
 		      const struct atio_codec **ret_codec);
+
+/* ---- trust.c --------------------------------------------------------- */
+
+/* Why the directory @path must not be looked into for plugins; NULL: it may.
+ * It and what is above it must be nobody else's; @never_below: see struct
+ * atio_formats_options. */
+const char *atio_distrust_dir(const char *path, int never_below);
+/* The same for a file that would be used or run; links are followed. */
+const char *atio_distrust_file(const char *path, int never_below);
 
 /* ---- discover.c ------------------------------------------------------ */
 

@@ -122,13 +122,16 @@ static struct atio_format *format_new(const struct atio_format_entry *entry)
 
 /* ---- adding ---------------------------------------------------------- */
 
+/* One that has failed does not have its name: another directory may have the
+ * same plugin once more. */
 static const struct atio_format *find(const struct atio_formats *formats,
 				      const char *name)
 {
 	size_t i;
 
 	for (i = 0; i < formats->count; i++)
-		if (strcasecmp(formats->list[i]->name, name) == 0)
+		if (formats->list[i]->codec &&
+		    strcasecmp(formats->list[i]->name, name) == 0)
 			return formats->list[i];
 	return NULL;
 }
@@ -236,8 +239,9 @@ int atio_formats_add(struct atio_formats *formats,
 			entry->free_codec(entry->codec);
 		return -ENOMEM;
 	}
-	format->zipped = zipped_of(format);
-	if (format->zipped)
+	if (entry->codec)
+		format->zipped = zipped_of(format);
+	if (format->zipped || !entry->codec)
 		r = insert(formats, format);
 	if (r < 0)
 		format_free(format);
@@ -309,24 +313,33 @@ atio_formats_by_name(const struct atio_formats *formats, const char *name)
 	const struct atio_format *format = find(formats, name);
 	size_t i;
 
-	if (format)
-		return format->codec ? format : NULL;
-	for (i = 0; i < formats->count; i++) {
+	for (i = 0; !format && i < formats->count; i++) {
 		format = formats->list[i]->zipped;
-		if (format && format->codec &&
-		    strcasecmp(format->name, name) == 0)
-			return format;
+		if (format && strcasecmp(format->name, name) != 0)
+			format = NULL;
 	}
-	return NULL;
+	return format;
 }
 
-static size_t match(const char *name, size_t len, const char *suffix)
+static bool ends_with(const char *name, size_t len, const char *suffix,
+		      size_t suffix_len)
 {
-	size_t n = strlen(suffix);
+	return suffix_len <= len &&
+	       strcasecmp(name + len - suffix_len, suffix) == 0;
+}
 
-	if (n > len || strcasecmp(name + len - n, suffix) != 0)
+/* How well @format fits a name of @len bytes by its suffix number @i; 0: not at
+ * all.  The longest suffix, then that of a plugin, then one that is not made up
+ * of another one and ".gz". */
+static size_t fitness(const struct atio_format *format, size_t i,
+		      const char *name, size_t len)
+{
+	size_t n = strlen(format->suffixes[i]);
+
+	if (!ends_with(name, len, format->suffixes[i], n))
 		return 0;
-	return n;
+	return n * 4 + (is_builtin(format) ? 0 : 2) +
+	       (i < format->plain_suffixes ? 1 : 0);
 }
 
 const struct atio_format *
@@ -334,18 +347,17 @@ atio_formats_by_path(const struct atio_formats *formats, const char *path)
 {
 	const struct atio_format *best = NULL, *format;
 	const char *name = strrchr(path, '/');
-	size_t len, n, most = 0, i, j;
+	size_t len, fits, most = 0, i, j;
 
 	name = name ? name + 1 : path;
 	len = strlen(name);
 	for (i = 0; i < formats->count; i++) {
 		format = formats->list[i];
 		for (j = 0; format->codec && format->suffixes[j]; j++) {
-			n = match(name, len, format->suffixes[j]);
-			if (n < most || !n ||
-			    (n == most && is_builtin(format)))
+			fits = fitness(format, j, name, len);
+			if (fits <= most)
 				continue;
-			most = n;
+			most = fits;
 			best = j < format->plain_suffixes ? format
 							  : format->zipped;
 		}

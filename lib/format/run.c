@@ -3,9 +3,10 @@
  * run.c - a program of somebody else's, run for one document.
  *
  * The caller may have threads, so between fork and exec only what is
- * async-signal-safe happens: all that the child needs is prepared before.  The
- * child leads a session; whoever of its group is left is killed at the end.
- * That exec has failed is told through a pipe that exec closes.
+ * async-signal-safe happens.  The child leads a session; whoever is left of its
+ * group is killed at the end.  Its end is seen by a pidfd, and not by the end
+ * of its output: that may be held open by a process it has left behind.  That
+ * exec has failed is told through a pipe that exec closes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,22 +29,44 @@
 enum { IN, OUT, MESSAGE, FAILED, N_PIPES };
 
 struct run {
+	const char *const *argv;
+	const struct atio_run_limits *limits;
 	int ends[N_PIPES]; /* ours; -1: closed */
 	int theirs[N_PIPES];
-	pid_t pid;
+	int pidfd;
+	pid_t parent, pid;
 	const char *input;
 	size_t input_len;
+	bool keep_output;
 	struct atio_out output, message;
 	int64_t end_ms;
 };
 
 /* ---- the child ------------------------------------------------------- */
 
-static void limit(int what, rlim_t value)
+/* A lower limit that there is already stays. */
+static void limit(int what, rlim_t soft, rlim_t hard)
 {
-	const struct rlimit limit = {value, value};
+	struct rlimit now;
 
-	(void)setrlimit(what, &limit);
+	if (getrlimit(what, &now) < 0)
+		return;
+	if (hard < now.rlim_max)
+		now.rlim_max = hard;
+	now.rlim_cur = soft < now.rlim_max ? soft : now.rlim_max;
+	(void)setrlimit(what, &now);
+}
+
+static void set_limits(const struct atio_run_limits *limits)
+{
+	/* At the soft limit comes SIGXCPU, by which it is known. */
+	limit(RLIMIT_CPU, limits->cpu_seconds, limits->cpu_seconds + 1);
+	/* Programs that are built with these map terabytes. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	limit(RLIMIT_AS, limits->memory, limits->memory);
+#endif
+	/* 0 would still let a program of core_pattern be run. */
+	limit(RLIMIT_CORE, 1, 1);
 }
 
 /* Below 3 there may be nothing, so the descriptors are first moved out of the
@@ -51,7 +76,7 @@ static bool place_descriptors(const int theirs[N_PIPES])
 	int high[N_PIPES], i;
 
 	for (i = 0; i < N_PIPES; i++) {
-		high[i] = fcntl(theirs[i], F_DUPFD, 16);
+		high[i] = fcntl(theirs[i], F_DUPFD_CLOEXEC, N_PIPES);
 		if (high[i] < 0)
 			return false;
 	}
@@ -62,6 +87,7 @@ static bool place_descriptors(const int theirs[N_PIPES])
 	return fcntl(FAILED, F_SETFD, FD_CLOEXEC) == 0;
 }
 
+/* All signals are blocked: a handler of the parent must not run here. */
 static void reset_signals(void)
 {
 	sigset_t none;
@@ -73,7 +99,7 @@ static void reset_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void become(const char *const *argv, const struct run *run)
+static void become(const struct run *run)
 {
 	static const char *const environment[] = {
 		"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", NULL};
@@ -82,21 +108,20 @@ static void become(const char *const *argv, const struct run *run)
 
 	reset_signals();
 	(void)setsid();
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != run->parent)
+		_exit(127);
 	ready = place_descriptors(run->theirs);
-	limit(RLIMIT_CPU, ATIO_RUN_CPU_SECONDS);
-#ifndef __SANITIZE_ADDRESS__ /* whose programs map terabytes */
-	limit(RLIMIT_AS, ATIO_RUN_MEMORY);
-#endif
-	limit(RLIMIT_CORE, 0);
+	set_limits(run->limits);
 	if (ready && fchdir(open("/", O_PATH | O_CLOEXEC)) == 0)
-		(void)execve(argv[0], (char *const *)argv,
+		(void)execve(run->argv[0], (char *const *)run->argv,
 			     (char *const *)environment);
 	code = errno;
 	(void)!write(ready ? FAILED : run->theirs[FAILED], &code, sizeof(code));
 	_exit(127);
 }
 
-/* ---- the parent ------------------------------------------------------ */
+/* ---- its pipes ------------------------------------------------------- */
 
 static int64_t now_ms(void)
 {
@@ -121,14 +146,13 @@ static void close_all(struct run *run)
 		close_end(&run->ends[i]);
 		close_end(&run->theirs[i]);
 	}
+	close_end(&run->pidfd);
 }
 
 static int make_pipes(struct run *run)
 {
 	int i, pair[2];
 
-	for (i = 0; i < N_PIPES; i++)
-		run->ends[i] = run->theirs[i] = -1;
 	for (i = 0; i < N_PIPES; i++) {
 		if (pipe2(pair, O_CLOEXEC) < 0)
 			return -errno;
@@ -145,101 +169,101 @@ static void feed(struct run *run)
 {
 	ssize_t n = write(run->ends[IN], run->input, run->input_len);
 
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
 	if (n > 0) {
 		run->input += n;
 		run->input_len -= (size_t)n;
-	} else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-		return;
 	}
 	if (n < 0 || !run->input_len)
 		close_end(&run->ends[IN]);
 }
 
-static void drain(int *fd, struct atio_out *out)
+/* Returns whether there may be more at once; at the end, the descriptor is
+ * closed.  What @out has no room for is thrown away if @cut. */
+static bool drain(int *fd, struct atio_out *out, bool cut)
 {
-	char bytes[65536];
-	ssize_t n = read(*fd, bytes, sizeof(bytes));
+	char bytes[16384];
+	ssize_t n = *fd < 0 ? 0 : read(*fd, bytes, sizeof(bytes));
+	size_t room = out->limit - out->len;
 
 	if (n > 0)
-		atio_out_put(out, bytes, (size_t)n);
+		atio_out_put(out, bytes,
+			     cut && (size_t)n > room ? room : (size_t)n);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		close_end(fd);
+	return n > 0;
 }
 
-/* What is beyond the limit of stderr is thrown away. */
-static void drain_message(struct run *run)
+static bool drain_output(struct run *run)
 {
-	struct atio_out *m = &run->message;
-	char bytes[1024];
-	ssize_t n = read(run->ends[MESSAGE], bytes, sizeof(bytes));
-	size_t room = ATIO_RUN_MESSAGE_MAX - m->len;
-
-	if (n > 0)
-		atio_out_put(m, bytes, (size_t)n < room ? (size_t)n : room);
-	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-		close_end(&run->ends[MESSAGE]);
+	return drain(&run->ends[OUT], &run->output, !run->keep_output);
 }
 
-/* Until it has closed its output, or the time is over. */
+static bool drain_message(struct run *run)
+{
+	return drain(&run->ends[MESSAGE], &run->message, true);
+}
+
+/* What it wrote before its end.  A process that it has left behind in a group of
+ * its own may still write. */
+static int drain_rest(struct run *run)
+{
+	while (run->message.len < ATIO_RUN_MESSAGE_MAX && drain_message(run))
+		;
+	while (run->keep_output && !run->output.failed && drain_output(run))
+		if (now_ms() >= run->end_ms)
+			return -ETIMEDOUT;
+	return run->output.failed;
+}
+
+/* Until it has ended, or the time is over. */
 static int converse(struct run *run)
 {
-	struct pollfd fds[3];
+	struct pollfd fds[4];
 	int64_t left;
-	int i;
 
-	while (run->ends[OUT] >= 0 || run->ends[MESSAGE] >= 0) {
+	for (;;) {
 		left = run->end_ms - now_ms();
 		if (left <= 0)
 			return -ETIMEDOUT;
-		for (i = 0; i < 3; i++)
-			fds[i] = (struct pollfd){
-				.fd = run->ends[i],
-				.events = i == IN ? POLLOUT : POLLIN};
-		if (poll(fds, 3, (int)left) < 0 && errno != EINTR)
+		fds[IN] = (struct pollfd){run->ends[IN], POLLOUT, 0};
+		fds[OUT] = (struct pollfd){run->ends[OUT], POLLIN, 0};
+		fds[MESSAGE] = (struct pollfd){run->ends[MESSAGE], POLLIN, 0};
+		fds[FAILED] = (struct pollfd){run->pidfd, POLLIN, 0};
+		if (poll(fds, 4, (int)left) < 0 && errno != EINTR)
 			return -errno;
 		if (fds[IN].revents)
 			feed(run);
 		if (fds[OUT].revents)
-			drain(&run->ends[OUT], &run->output);
+			(void)drain_output(run);
 		if (fds[MESSAGE].revents)
-			drain_message(run);
+			(void)drain_message(run);
 		if (run->output.failed)
 			return run->output.failed;
-	}
-	return 0;
-}
-
-/* Its output is closed, which does not mean that it has ended: wait until it
- * has, or the time is over. */
-static int await(const struct run *run, siginfo_t *ret_info)
-{
-	const struct timespec pause = {.tv_nsec = 1000000};
-
-	for (;;) {
-		ret_info->si_pid = 0;
-		if (waitid(P_PID, (id_t)run->pid, ret_info,
-			   WEXITED | WNOWAIT | WNOHANG) < 0 &&
-		    errno != EINTR)
-			return -errno;
-		if (ret_info->si_pid)
+		if (fds[FAILED].revents)
 			return 0;
-		if (now_ms() >= run->end_ms)
-			return -ETIMEDOUT;
-		(void)nanosleep(&pause, NULL);
 	}
 }
 
-/* The group is killed while its leader is not yet reaped, so that its number
- * can be nobody else's. */
-static void end_it(const struct run *run)
-{
-	(void)kill(-run->pid, SIGKILL);
-	(void)kill(run->pid, SIGKILL); /* it may not lead a group yet */
-	while (waitpid(run->pid, NULL, 0) < 0 && errno == EINTR)
-		;
-}
+/* ---- its end --------------------------------------------------------- */
 
-/* ---- what came of it ------------------------------------------------- */
+/* Kill what there is of it, and wait for its end.  Its group is killed while
+ * its number can be nobody else's: as long as it has not been waited for. */
+static int end_it(struct run *run, siginfo_t *ret_info)
+{
+	const int look = WEXITED | WNOHANG | WNOWAIT;
+	int r;
+
+	if (waitid(P_PID, (id_t)run->pid, ret_info, look) == 0)
+		(void)kill(-run->pid, SIGKILL);
+	/* It may not have got to lead a group. */
+	(void)pidfd_send_signal(run->pidfd, SIGKILL, NULL, 0);
+	do
+		r = waitid(P_PID, (id_t)run->pid, ret_info, WEXITED);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
+}
 
 static bool take_number(const char **s, size_t *ret)
 {
@@ -252,16 +276,16 @@ static bool take_number(const char **s, size_t *ret)
 	return *s > begin && *(*s)++ == ':';
 }
 
-/* The first line of stderr, or "". */
+/* The first line of stderr that is not empty, or "". */
 static const char *first_line(struct atio_out *message)
 {
 	char *s;
 
-	atio_out_char(message, '\0');
 	if (message->failed || !message->len)
 		return "";
-	message->bytes[message->len - 1] = '\0';
-	s = message->bytes;
+	/* Behind it is always room for a NUL: see struct atio_out. */
+	message->bytes[message->len] = '\0';
+	s = message->bytes + strspn(message->bytes, " \t\r\n");
 	s[strcspn(s, "\r\n")] = '\0';
 	s[atio_utf8_check(s, strlen(s))] = '\0';
 	return s;
@@ -286,19 +310,27 @@ static int say(struct atio_value_error *err, int code, struct atio_out *message,
 	return atio_fail(err ? &err->error : NULL, code, "%s", text);
 }
 
+static int judge_signal(struct run *run, int number,
+			struct atio_value_error *err)
+{
+	struct atio_error *e = err ? &err->error : NULL;
+	const char *said = first_line(&run->message);
+
+	if (number == SIGXCPU)
+		return atio_fail(e, ETIMEDOUT,
+				 "the plugin took more than %u s of processor "
+				 "time",
+				 run->limits->cpu_seconds);
+	return atio_fail(e, EIO, "the plugin crashed: %s%s%s",
+			 sigdescr_np(number) ? sigdescr_np(number) : "signal",
+			 *said ? ": " : "", said);
+}
+
 static int judge(struct run *run, const siginfo_t *info,
 		 struct atio_value_error *err)
 {
-	struct atio_error *e = err ? &err->error : NULL;
-
-	if (info->si_code != CLD_EXITED && info->si_status == SIGXCPU)
-		return atio_fail(e, ETIMEDOUT,
-				 "the plugin took more than %d s of processor "
-				 "time",
-				 ATIO_RUN_CPU_SECONDS);
 	if (info->si_code != CLD_EXITED)
-		return atio_fail(e, EIO, "the plugin crashed: %s",
-				 sigdescr_np(info->si_status));
+		return judge_signal(run, info->si_status, err);
 	switch (info->si_status) {
 	case 0:
 		return 0;
@@ -313,6 +345,25 @@ static int judge(struct run *run, const siginfo_t *info,
 	}
 }
 
+/* What ended the conversation before the program ended. */
+static int judge_early(const struct run *run, int r,
+		       struct atio_value_error *err)
+{
+	struct atio_error *e = err ? &err->error : NULL;
+	unsigned tenths = run->limits->wall_ms / 100;
+
+	if (r == -ETIMEDOUT)
+		return atio_fail(e, ETIMEDOUT,
+				 "the plugin took more than %u.%u s",
+				 tenths / 10, tenths % 10);
+	if (r == -EFBIG)
+		return atio_fail(e, EFBIG,
+				 "the plugin writes more than %zu bytes",
+				 run->limits->output);
+	return atio_fail(e, -r, "talk with the plugin: %s",
+			 strerrordesc_np(-r));
+}
+
 /* Whether exec failed: its errno, or 0. */
 static int exec_failed(const struct run *run)
 {
@@ -323,34 +374,31 @@ static int exec_failed(const struct run *run)
 		       : 0;
 }
 
-static int follow(struct run *run, const char *program,
-		  struct atio_value_error *err)
+static int follow(struct run *run, struct atio_value_error *err)
 {
 	struct atio_error *e = err ? &err->error : NULL;
 	siginfo_t info = {0};
-	int r, code;
+	int r, ended, code;
 
 	r = converse(run);
-	if (r == 0)
-		r = await(run, &info);
-	end_it(run);
+	ended = end_it(run, &info);
 	code = exec_failed(run);
 	if (code)
-		return atio_fail(e, code, "run %s: %s", program,
+		return atio_fail(e, EIO, "run %s: %s", run->argv[0],
 				 strerrordesc_np(code));
-	if (r == -ETIMEDOUT)
-		return atio_fail(e, ETIMEDOUT,
-				 "the plugin took more than %d s",
-				 ATIO_RUN_WALL_SECONDS);
-	if (r == -EFBIG)
-		return atio_fail(e, EFBIG,
-				 "the plugin writes more than %zu bytes",
-				 run->output.limit);
+	if (r == 0)
+		r = drain_rest(run);
 	if (r < 0)
-		return atio_fail(e, -r, "talk with the plugin: %s",
-				 strerrordesc_np(-r));
+		return judge_early(run, r, err);
+	if (ended < 0)
+		return atio_fail(e, ECHILD,
+				 "how the plugin ended is not known: this "
+				 "program ignores SIGCHLD or waits for all "
+				 "processes");
 	return judge(run, &info, err);
 }
+
+/* ---- all of it ------------------------------------------------------- */
 
 /* Writing to a plugin that reads no more must not kill the program: SIGPIPE is
  * blocked for this thread, and taken away if it came. */
@@ -377,51 +425,85 @@ static void release_sigpipe(const sigset_t *before, bool was_pending)
 	(void)pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
-static int start(struct run *run, const char *const *argv)
+static int start(struct run *run)
 {
-	int i;
+	sigset_t all, before;
+	int i, r = 0;
 
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	run->parent = getpid();
 	run->pid = fork();
 	if (run->pid == 0)
-		become(argv, run);
+		become(run);
+	/* EAGAIN would sound as if a lock were held. */
 	if (run->pid < 0)
-		return -errno;
+		r = errno == EAGAIN ? -ENOMEM : -errno;
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r < 0)
+		return r;
 	for (i = 0; i < N_PIPES; i++)
 		close_end(&run->theirs[i]);
 	if (!run->input_len)
 		close_end(&run->ends[IN]);
-	return 0;
+	run->pidfd = pidfd_open(run->pid, 0);
+	if (run->pidfd >= 0)
+		return 0;
+	r = errno == ESRCH ? -ECHILD : -errno;
+	if (r != -ECHILD) {
+		(void)kill(run->pid, SIGKILL);
+		(void)waitpid(run->pid, NULL, 0);
+	}
+	return r;
+}
+
+static void prepare(struct run *run)
+{
+	int i;
+
+	for (i = 0; i < N_PIPES; i++)
+		run->ends[i] = run->theirs[i] = -1;
+	run->pidfd = -1;
+	run->end_ms = now_ms() + run->limits->wall_ms;
+	atio_out_init(&run->output,
+		      run->keep_output ? run->limits->output : 0);
+	atio_out_init(&run->message, ATIO_RUN_MESSAGE_MAX);
 }
 
 int atio_run(const char *const *argv, const void *input, size_t input_len,
-	     size_t most, char **ret_output, size_t *ret_len,
-	     struct atio_value_error *err)
+	     const struct atio_run_limits *limits, char **ret_output,
+	     size_t *ret_len, struct atio_value_error *err)
 {
 	struct run run = {
+		.argv = argv,
+		.limits = limits,
 		.input = input,
 		.input_len = input_len,
-		.end_ms = now_ms() + ATIO_RUN_WALL_SECONDS * 1000,
+		.keep_output = ret_output,
 	};
 	bool pending;
 	sigset_t before;
 	int r;
 
-	atio_out_init(&run.output, most);
-	atio_out_init(&run.message, ATIO_RUN_MESSAGE_MAX + 1);
+	prepare(&run);
 	hold_sigpipe(&before, &pending);
 	r = make_pipes(&run);
 	if (r == 0)
-		r = start(&run, argv);
+		r = start(&run);
 	if (r < 0)
 		(void)atio_fail(err ? &err->error : NULL, -r,
 				"start a process: %s", strerrordesc_np(-r));
 	else
-		r = follow(&run, argv[0], err);
+		r = follow(&run, err);
 	close_all(&run);
 	release_sigpipe(&before, pending);
 	atio_out_done(&run.message);
-	if (r == 0)
+	if (r == 0 && ret_output) {
 		r = atio_out_take(&run.output, ret_output, ret_len);
+		if (r < 0)
+			(void)atio_fail(err ? &err->error : NULL, -r,
+					"out of memory");
+	}
 	atio_out_done(&run.output);
 	return r;
 }

@@ -8,28 +8,41 @@
 #include <stddef.h>
 #include <atomicio/value.h>
 
-/* What a plugin may use. */
-#define ATIO_RUN_CPU_SECONDS  5
-#define ATIO_RUN_WALL_SECONDS 10
-#define ATIO_RUN_MEMORY	      ((size_t)512 << 20)
-#define ATIO_RUN_MESSAGE_MAX  4096 /* bytes of stderr that are looked at */
+/* What a program may use. */
+struct atio_run_limits {
+	unsigned cpu_seconds; /* of processor time */
+	unsigned wall_ms;     /* in all */
+	size_t memory;        /* bytes of address space */
+	size_t output;        /* bytes of standard output */
+};
 
-/* Run @argv (an absolute path and its arguments; no shell) with @input on
- * standard input; the caller frees *ret_output.  It runs in a session of its
- * own, with / as its directory, an environment of PATH and LANG, the limits
- * above and no descriptors but the three.  What it leaves running is ended with
- * it.  The first line of its stderr, "LINE:COLUMN: " before it or not, is the
- * error's text.
+#define ATIO_RUN_CPU_SECONDS 5
+#define ATIO_RUN_WALL_MS     10000
+#define ATIO_RUN_MEMORY	     ((size_t)512 << 20)
+#define ATIO_RUN_MESSAGE_MAX 4096 /* bytes of stderr that are looked at */
+
+/* Run @argv (the absolute path of a program, and its arguments; no shell) with
+ * @input on standard input.  The caller frees *ret_output, behind which there
+ * is a NUL; where @ret_output is NULL the output is thrown away.
+ *
+ * The program runs in a session of its own, with / as its directory, an
+ * environment of PATH and LANG, the limits and no descriptors but the three.  A
+ * run ends when the program does: what it leaves behind in its process group is
+ * killed.  It is killed, too, when the thread that has started it ends.  The
+ * first line of its stderr, "LINE:COLUMN: " before it or not, is the error's
+ * text.
  *   0            exit code 0
- *   -EIO         exit code 1 or another one, or it was killed by a signal
+ *   -EIO         exit code 1 or another one, it was killed by a signal, or it
+ *                could not be run
  *   -EOPNOTSUPP  exit code 2
  *   -EINVAL      exit code 3
  *   -ETIMEDOUT   too slow
- *   -EFBIG       more than @most bytes of output
- *   -ENOENT, -EACCES, -ENOEXEC...   it could not be run
- *   -ENOMEM, -EMFILE, -EAGAIN       no room for a process */
+ *   -EFBIG       too much output
+ *   -ECHILD      how it ended is not known: the caller ignores SIGCHLD, or
+ *                waits for children that are not its own
+ *   -ENOMEM, -EMFILE, -ENFILE  no room for a process */
 int atio_run(const char *const *argv, const void *input, size_t input_len,
-	     size_t most, char **ret_output, size_t *ret_len,
-	     struct atio_value_error *err);
+	     const struct atio_run_limits *limits, char **ret_output,
+	     size_t *ret_len, struct atio_value_error *err);
 
 #endif

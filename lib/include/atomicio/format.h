@@ -34,8 +34,9 @@ struct atio_formats_options {
 	unsigned version; /* ATIO_FORMATS_OPTIONS_VERSION */
 	/* Directories of plugins, NULL-terminated, the first one that has a
 	 * name wins; lent for the call.  NULL: /etc/atomicfs/formats.d and
-	 * LIBDIR/atomicfs/formats.d.  Only what belongs to root or to the
-	 * calling user, and is not writable by others, is used. */
+	 * LIBDIR/atomicfs/formats.d, if they are there.  Only what belongs to
+	 * root or to the calling user, and is not writable by others, is used.
+	 */
 	const char *const *dirs;
 	bool builtin_only; /* no plugins */
 	/* A tree that plugins are never loaded from, an open directory (the
@@ -83,7 +84,8 @@ enum atio_target atio_format_target(const struct atio_format *format);
 
 /* ---- bytes and values ------------------------------------------------ */
 
-/* Parse @bytes.  The caller owns *ret_doc.
+/* Parse @bytes, and check them if the format has a check of its own (a
+ * validated format, a plugin).  The caller owns *ret_doc.
  *   -EINVAL      not valid in this format: line, column, offset, text
  *   -EILSEQ      not UTF-8
  *   -EFBIG       a limit
@@ -92,19 +94,28 @@ enum atio_target atio_format_target(const struct atio_format *format);
  *   -EEXIST      a key twice
  *   -ERANGE      a number that the format cannot hold (beyond the 64 bits of
  *                TOML)
- *   -ETIMEDOUT   a plugin took too long; -EIO: it crashed
- *   -ENOMEM */
+ *   -ETIMEDOUT   a plugin took too long; -EIO: it crashed, failed, or could
+ *                not be run; -ECHILD: see there
+ *   -ENOMEM, -EMFILE, -ENFILE */
 int atio_format_load(const struct atio_format *format, const void *bytes,
 		     size_t len, const struct atio_limits *limits,
 		     struct atio_doc **ret_doc, struct atio_value_error *err);
 
-/* Convert (atio_value_convert) and render @root.  The caller frees *ret_bytes
- * with free(3); a NUL that is not counted follows.  Errors of convert and of
- * load. */
+/* Convert (atio_value_convert), render @root, and check what came of it as load
+ * does.  The caller frees *ret_bytes with free(3); a NUL that is not counted
+ * follows.  Errors of convert and of load. */
 int atio_format_dump(const struct atio_format *format,
 		     const struct atio_node *root,
 		     const struct atio_limits *limits, char **ret_bytes,
 		     size_t *ret_len, struct atio_value_error *err);
+
+/* The same as JSON, whatever format it came from, with @indent (at most 16)
+ * blanks for each level; 0: all in one line, without a line end.  -EINVAL:
+ * @indent. */
+#define ATIO_INDENT_MOST 16
+int atio_format_print(const struct atio_node *root, unsigned indent,
+		      const struct atio_limits *limits, char **ret_bytes,
+		      size_t *ret_len, struct atio_value_error *err);
 
 /* Whether @bytes are a document of this format, as its specification says it:
  * an empty file is no JSON and no XML.  A validated format's or plugin's own

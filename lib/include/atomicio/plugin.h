@@ -20,14 +20,15 @@
  *	}
  *
  * It is put as NAME.so into a directory of plugins: /etc/atomicfs/formats.d,
- * LIBDIR/atomicfs/formats.d, or the one of the mount option `formats_dir=`.
+ * LIBDIR/atomicfs/formats.d, or one that is named (--formats-dir of atomicio).
  * The file and its directory must belong to root or to the user who runs the
  * program, and not be writable by others.
  *
  * A plugin runs in a process of its own, for one document at a time: what it
  * crashes, leaks, prints or waits for is its own affair.  It has 5 s of
- * processor time, 10 s in all and 512 MiB of memory.  It links with nothing:
- * the host passes all functions it may need.
+ * processor time, 10 s in all and 512 MiB of memory; to say what it is, 3 s.
+ * Its standard output is thrown away, and so is its memory: it need not free
+ * anything.  It links with nothing: the host passes all functions it may need.
  */
 #ifndef ATOMICIO_PLUGIN_H
 #define ATOMICIO_PLUGIN_H
@@ -46,8 +47,9 @@ extern "C" {
 /* Tables of the host's functions; see value.h for what they do.  Newer hosts
  * have more at the end: look at @size before using what ABI 1 did not have. */
 
-/* For load: tell the values of the document one after another.  A failure is
- * kept, and what load returns is then not looked at. */
+/* For load: tell the values of the document one after another; in a map, key
+ * and value in turn.  A failure is kept, so what these return need not be
+ * looked at. */
 struct atio_plugin_build {
 	size_t size;
 	int (*null)(struct atio_builder *b);
@@ -60,7 +62,7 @@ struct atio_plugin_build {
 	int (*datetime)(struct atio_builder *b, const char *text, size_t len);
 	int (*seq)(struct atio_builder *b);
 	int (*map)(struct atio_builder *b);
-	int (*end)(struct atio_builder *b);
+	int (*end)(struct atio_builder *b); /* of the last seq or map begun */
 };
 
 /* For dump: look at the value. */
@@ -71,6 +73,8 @@ struct atio_plugin_read {
 	int64_t (*integer)(const struct atio_node *node);
 	double (*real)(const struct atio_node *node);
 	const char *(*text)(const struct atio_node *node, size_t *ret_len);
+	enum atio_datetime (*datetime)(const struct atio_node *node);
+	const char *(*lexeme)(const struct atio_node *node, size_t *ret_len);
 	size_t (*count)(const struct atio_node *node);
 	const struct atio_node *(*at)(const struct atio_node *node,
 				      size_t index);
@@ -78,6 +82,7 @@ struct atio_plugin_read {
 				       size_t index);
 	const struct atio_node *(*member)(const struct atio_node *map,
 					  const char *key, size_t key_len);
+	const struct atio_node *(*inner)(const struct atio_node *node);
 };
 
 /* What a call of the plugin may do besides. */
@@ -89,7 +94,7 @@ struct atio_plugin_call {
 	int (*write)(struct atio_plugin_call *call, const void *bytes,
 		     size_t len);
 	/* Say why it failed, for a person; @line and @column (from 1) of the
-	 * source, or 0. */
+	 * source, or 0.  The first time counts. */
 	void (*fail)(struct atio_plugin_call *call, size_t line, size_t column,
 		     const char *message);
 };
@@ -100,12 +105,15 @@ struct atio_plugin {
 	const char *name;             /* letters, digits, '-', '_' */
 	const char *const *suffixes;  /* with their dots; NULL-terminated */
 	/* Each returns 0, or -errno: -EINVAL for what is not valid,
-	 * -EOPNOTSUPP for what cannot be held.  Each may be NULL. */
+	 * -EOPNOTSUPP for what cannot be held.  Each may be NULL, but not both
+	 * load and dump.  A file of nothing but blanks is not loaded: it has no
+	 * value. */
 	int (*load)(struct atio_plugin_call *call, struct atio_builder *b,
 		    const char *bytes, size_t len);
 	int (*dump)(struct atio_plugin_call *call,
 		    const struct atio_node *root);
-	/* After load, of the same bytes. */
+	/* A check beyond that of load, of the same bytes: of what is read,
+	 * and of what is about to be written. */
 	int (*validate)(struct atio_plugin_call *call, const char *bytes,
 			size_t len);
 };
