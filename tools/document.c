@@ -127,6 +127,8 @@ int document_failed(const char *path, const struct atio_value_error *err)
 			      err->line, err->column, text);
 	else if (err->has_pointer && *err->pointer)
 		complain("%s: at %s: %s", name, err->pointer, text);
+	else if (strstr(text, path)) /* as in: open 'PATH': ... */
+		complain("%s", text);
 	else
 		complain("%s: %s", name, text);
 	return exit_code(err->error.code);
@@ -198,9 +200,7 @@ int document_slurp(const char *path, size_t most, char **ret_bytes,
 
 int document_print(const void *bytes, size_t len)
 {
-	return fwrite(bytes, 1, len, stdout) == len && fflush(stdout) == 0
-		       ? EXIT_OK
-		       : EXIT_DATA;
+	return output_put(bytes, len) ? EXIT_OK : EXIT_DATA;
 }
 
 /* ---- files ----------------------------------------------------------- */

@@ -136,13 +136,37 @@ static void print_help(void)
 	     "not to be had");
 }
 
-/* The exit code when the output cannot be written. */
-static int output_failed = EXIT_FAILED;
+/* ---- the output ------------------------------------------------------ */
+
+static int output_failed = EXIT_FAILED; /* the exit code */
+static int output_errno;
 
 void output_failure_is(int code)
 {
 	output_failed = code;
 }
+
+bool output_put(const void *bytes, size_t len)
+{
+	errno = 0;
+	if (fwrite(bytes, 1, len, stdout) == len && fflush(stdout) == 0)
+		return true;
+	if (!output_errno)
+		output_errno = errno;
+	return false;
+}
+
+/* A full disk under the output must not look like success. */
+static int finish_output(int code)
+{
+	if (output_put("", 0) && !ferror(stdout))
+		return code;
+	complain("cannot write the output: %s",
+		 strerror(output_errno ? output_errno : EIO));
+	return output_failed;
+}
+
+/* ---- all of it ------------------------------------------------------- */
 
 static int run(int argc, char **argv)
 {
@@ -168,18 +192,8 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	int code;
-
 	/* Whoever has started this may ignore it, and nobody could tell how
 	 * the commands and plugins end that are run here. */
 	(void)signal(SIGCHLD, SIG_DFL);
-	code = run(argc, argv);
-	/* A full disk under the output must not look like success. */
-	errno = 0;
-	if (fflush(stdout) || ferror(stdout)) {
-		complain("cannot write the output: %s",
-			 strerror(errno ? errno : EIO));
-		return output_failed;
-	}
-	return code;
+	return finish_output(run(argc, argv));
 }

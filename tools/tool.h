@@ -97,4 +97,7 @@ int failed(const struct atio_error *err);
  * EXIT_FAILED; it is told of at the end. */
 void output_failure_is(int code);
 
+/* Write all to standard output, now.  A failure is told of at the end. */
+bool output_put(const void *bytes, size_t len);
+
 #endif
