@@ -40,13 +40,17 @@ static inline int dump_with(const struct atio_codec *codec,
 			    const struct atio_limits *limits, char **ret_bytes,
 			    size_t *ret_len, struct atio_value_error *err)
 {
+	struct atio_limits complete;
 	struct atio_out out;
 	int r;
 
 	if (atio_codec_dump)
 		return atio_codec_dump(codec, root, limits, ret_bytes, ret_len,
 				       err);
-	atio_out_init(&out, (size_t)64 << 20);
+	r = atio_limits_complete(limits, &complete);
+	if (r < 0)
+		return r;
+	atio_out_init(&out, complete.output_bytes);
 	r = codec->dump(codec, root, &out, err);
 	if (r == 0)
 		r = atio_out_take(&out, ret_bytes, ret_len);

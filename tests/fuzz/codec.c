@@ -55,7 +55,7 @@ static void check_error(int r, const struct atio_value_error *err, size_t len)
 	MUST(*text && !strchr(text, '\n'), "'%s'", text);
 	MUST(atio_utf8_check(text, strlen(text)) == strlen(text), "'%s'", text);
 	MUST(err->offset <= len, "%zu", err->offset);
-	MUST(err->has_pointer || (err->line && err->column), "'%s'", text);
+	MUST(!err->line == !err->column, "%zu:%zu", err->line, err->column);
 }
 
 /* Everything was read from within the source. */
