@@ -19,7 +19,9 @@
 
 #include "value/inside.h"
 
-#define HASH_DEPTH 64 /* how deep into a key that is a collection */
+/* How deep into a key that is a collection.  Keys that differ only below fall
+ * into one slot, so it is more than anybody needs. */
+#define HASH_DEPTH 1000
 
 /* ---- hashing --------------------------------------------------------- */
 
