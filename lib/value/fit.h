@@ -89,5 +89,10 @@ const char *atio_scalar_text(const struct atio_node *node,
 /* A string with that text, or the base64 of BYTES.  NULL: no memory. */
 struct atio_node *atio_scalar_string(struct atio_doc *doc,
 				     const struct atio_node *node);
+/* The way back: @text, a string, as a value of @type.  Only what
+ * atio_scalar_string could have made of one: "007" is no integer.  -EINVAL: it
+ * is none; -ENOMEM. */
+int atio_scalar_parse(struct atio_doc *doc, const struct atio_node *text,
+		      enum atio_type type, struct atio_node **ret_node);
 
 #endif
