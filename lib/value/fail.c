@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "value/inside.h"
+#include "value/fit.h"
 
 /* ---- messages -------------------------------------------------------- */
 
@@ -27,6 +27,18 @@ void atio_text_tidy(char *text)
 
 /* ---- pointers -------------------------------------------------------- */
 
+/* RFC 6901 knows strings only: other scalars stand as they would be written. */
+static const char *key_text(const struct atio_node *key,
+			    char number[ATIO_FLOAT_TEXT_MAX], size_t *ret_len)
+{
+	if (key->type == ATIO_STRING)
+		return atio_node_text(key, ret_len);
+	if (key->type < ATIO_SEQ && key->type != ATIO_BYTES)
+		return atio_scalar_text(key, number, ret_len);
+	*ret_len = 1;
+	return "?";
+}
+
 /* A step's text, escaped, with its slash. */
 static size_t step_text(const struct atio_step *step,
 			char text[ATIO_POINTER_MAX])
@@ -35,13 +47,10 @@ static size_t step_text(const struct atio_step *step,
 	const char *key = number;
 	size_t len, i, n = 0;
 
-	len = atio_int_text((int64_t)step->index, number);
-	if (step->key)
-		key = step->key->type == ATIO_STRING
-			      ? atio_node_text(step->key, &len)
-			      : "?";
-	if (step->key && step->key->type != ATIO_STRING)
-		len = 1;
+	if (!step->key)
+		len = atio_int_text((int64_t)step->index, number);
+	else
+		key = key_text(step->key, number, &len);
 	text[n++] = '/';
 	for (i = 0; i < len && n < ATIO_POINTER_MAX - 2; i++) {
 		if (key[i] == '~' || key[i] == '/') {

