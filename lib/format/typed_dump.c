@@ -4,6 +4,7 @@
  * scalar.
  */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "format/typed.h"
@@ -36,7 +37,9 @@ static void put_float(struct atio_out *out, const struct atio_node *node)
 	size_t len;
 
 	lexeme = atio_node_lexeme(node, &len);
-	if (!lexeme || atio_json_number_type(lexeme, len) != ATIO_FLOAT) {
+	/* 1e400 is infinite, and a float of that text could not be read. */
+	if (!lexeme || isinf(node->real) ||
+	    atio_json_number_type(lexeme, len) != ATIO_FLOAT) {
 		lexeme = text;
 		len = atio_float_text(node->real, text);
 	}

@@ -84,7 +84,9 @@ static char *written(const struct atio_codec *codec,
 	char *bytes = NULL;
 	int r = dump_with(codec, root, limits, &bytes, ret_len, &err);
 
-	if (r == -EFBIG || r == -ELOOP)
+	/* Typed JSON has no `<<`: a wrong one of YAML cannot be written. */
+	if (r == -EFBIG || r == -ELOOP ||
+	    (r == -EOPNOTSUPP && strcmp(codec->name, CODEC) != 0))
 		return NULL;
 	MUST(r == 0, "%s: %d: %s at '%s'", codec->name, r, err.error.text,
 	     err.pointer);
@@ -98,13 +100,17 @@ static void check_round(const char *name, const struct atio_node *root)
 	struct atio_value_error err = ATIO_VALUE_ERROR_INIT;
 	const struct atio_codec *codec = codec_of(name);
 	char *first, *second;
-	struct atio_doc *doc;
+	struct atio_doc *doc, *converted;
 	size_t len, again;
 	int r;
 
 	first = written(codec, root, &small, &len);
 	if (!first)
 		return;
+	/* YAML's `<<` is merged for others. */
+	r = atio_value_convert(root, codec->target, &small, &converted, &root,
+			       &err);
+	MUST(r == 0, "%s: %s", name, err.error.text);
 	r = atio_codec_load(codec, first, len, &large, &doc, &err);
 	MUST(r == 0, "%s: %zu:%zu: %s in\n%s", name, err.line, err.column,
 	     err.error.text, first);
@@ -115,6 +121,7 @@ static void check_round(const char *name, const struct atio_node *root)
 	     "%s:\n%s\n%s", name, first, second);
 	free(second);
 	atio_doc_free(doc);
+	atio_doc_free(converted);
 	free(first);
 }
 
@@ -131,7 +138,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		return 0;
 	}
 	check_spans(atio_doc_root(doc), len, 0);
-	check_round(CODEC, atio_doc_root(doc));
+	/* Nothing is no XML: it is read, but cannot be written. */
+	if (!(codec_of(CODEC)->needs_value &&
+	      atio_doc_traits(doc) & ATIO_DOC_EMPTY))
+		check_round(CODEC, atio_doc_root(doc));
 	check_round("typed", atio_doc_root(doc));
 	atio_doc_free(doc);
 	return 0;
