@@ -14,8 +14,8 @@ static const struct command command = {
 	.operands = "FILE...",
 	.about = "Check each FILE (-: standard input), and print a line for "
 		 "each that is not valid:\n"
-		 "FILE:LINE:COLUMN: what is wrong.  Nothing is printed when all "
-		 "are valid.\n",
+		 "FILE:LINE:COLUMN: what is wrong.  Nothing is printed when "
+		 "all are valid.\n",
 	.least = 1,
 	.most = -1,
 };

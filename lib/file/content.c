@@ -53,8 +53,8 @@ int atio_content_read(int fd, size_t most, char **ret_bytes, size_t *ret_len)
 		if (r < 0)
 			break;
 		want = room - len - 1;
-		n = pread(fd, bytes + len, want < MOST_BYTES ? want : MOST_BYTES,
-			  (off_t)len);
+		n = pread(fd, bytes + len,
+			  want < MOST_BYTES ? want : MOST_BYTES, (off_t)len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)

@@ -4,8 +4,9 @@
  *
  * The kernel tells nobody that a flock is free; but a lock goes with the close
  * of a file, and of that inotify(7) tells.  Whatever it does not tell (somebody
- * unlocks and keeps the file open; another machine; no inotify left) is found by
- * looking, at intervals that grow from one millisecond to a quarter of a second
+ * unlocks and keeps the file open; another machine; no inotify left) is found
+ * by looking, at intervals that grow from one millisecond to a quarter of a
+ * second
  * and begin anew with each sign.
  */
 #include "file/inside.h"

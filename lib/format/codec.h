@@ -50,17 +50,20 @@ struct atio_codec {
 	const char *name;
 	const char *const *suffixes; /* ".yaml", ".yml", NULL */
 	enum atio_target target;
-	/* NULL: cannot.  Tell @b the values of @text (well-formed UTF-8, without a BOM, not
-	 * longer than the limit).  @b->source is set for lines and columns.
+	/* NULL: cannot.  Tell @b the values of @text (well-formed UTF-8,
+	 * without a BOM, not longer than the limit).  @b->source is set for
+	 * lines and columns.
 	 * Not called for a text of nothing but blanks (space, tab, CR, LF)
 	 * unless @wants_blank.  Sets traits of @b->doc (COMMENTS...). */
 	int (*load)(const struct atio_codec *codec, struct atio_builder *b,
 		    const char *text, size_t len);
-	/* NULL: cannot.  Render @root, which fits @target (atio_value_convert), and is never
-	 * an ALIAS unless the target is YAML.  Returns 0 or -errno; what is
-	 * wrong with @out need not be returned. */
-	int (*dump)(const struct atio_codec *codec, const struct atio_node *root,
-		    struct atio_out *out, struct atio_value_error *err);
+	/* NULL: cannot.  Render @root, which fits @target
+	 * (atio_value_convert), and is never an ALIAS unless the target is
+	 * YAML.  Returns 0 or -errno; what is wrong with @out need not be
+	 * returned. */
+	int (*dump)(const struct atio_codec *codec,
+		    const struct atio_node *root, struct atio_out *out,
+		    struct atio_value_error *err);
 	/* A check beyond what load does, of a document that load took; NULL:
 	 * there is none.  0 or -errno. */
 	int (*validate)(const struct atio_codec *codec, const char *bytes,

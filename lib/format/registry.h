@@ -16,7 +16,7 @@ struct atio_format {
 	char *name, *source, *base, *reason; /* may be NULL but for @name */
 	char **suffixes;    /* NULL-terminated; the zipped ones behind */
 	size_t plain_suffixes;
-	struct atio_format *zipped; /* the same under gzip; NULL if this is it */
+	struct atio_format *zipped; /* the same in gzip; NULL if this is it */
 	bool is_zipped;
 };
 

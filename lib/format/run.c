@@ -205,8 +205,8 @@ static bool drain_message(struct run *run)
 	return drain(&run->ends[MESSAGE], &run->message, true);
 }
 
-/* What it wrote before its end.  A process that it has left behind in a group of
- * its own may still write. */
+/* What it wrote before its end.  A process that it has left behind in a group
+ * of its own may still write. */
 static int drain_rest(struct run *run)
 {
 	while (run->message.len < ATIO_RUN_MESSAGE_MAX && drain_message(run))

@@ -33,7 +33,8 @@
  * What is not valid, but taken, because libyaml does, and so does everybody:
  *
  *	[-] as a list of one "-"
- *	lines of quotes and brackets that are indented less than what they are in
+ *	lines of quotes and brackets that are indented less than what is
+ *	around them
  *	`*a :b` in brackets as a pair
  */
 #include "format/yaml.h"

@@ -2,8 +2,8 @@
  *
  * yaml_dump.c - values as YAML: block style, two columns further for each
  * level, in lists below a key, too: so what is in a key stands to the right of
- * it whatever it is, which is also how the common formatters and linters of YAML
- * want it.
+ * it whatever it is, which is also how the common formatters and linters of
+ * YAML want it.
  *
  * Numbers are written as they were, if 1.2 reads them as the same number.
  */

@@ -42,7 +42,7 @@ struct loader {
 struct node {
 	size_t start, end; /* of the event */
 	size_t content;    /* after anchor and tag */
-	size_t span;       /* where the span begins: at the tag, if it has one */
+	size_t span;       /* where the span begins: at the tag, if any */
 	bool wrapped;      /* it will be a TAGGED */
 };
 
@@ -106,8 +106,8 @@ static int check_key(struct loader *l, const struct atio_node *key, size_t at)
 				       "a key holds an alias of what it is in");
 	if (r == -EFBIG)
 		return atio_build_fail(l->b, EFBIG, at,
-				       "keys of more than %zu values when their "
-				       "aliases are expanded",
+				       "keys of more than %zu values when "
+				       "their aliases are expanded",
 				       l->b->limits.alias_nodes);
 	return 0;
 }
@@ -511,7 +511,8 @@ static int parser_failed(struct loader *l)
 	else
 		at = atio_yaml_source_offset(&l->source,
 					     parser->problem_mark.index);
-	if (!context || strcmp(context, "while scanning for the next token") == 0)
+	if (!context ||
+	    strcmp(context, "while scanning for the next token") == 0)
 		return atio_build_fail(l->b, EINVAL, at, "%s",
 				       problem_at(l, at));
 	from = atio_yaml_source_offset(&l->source, parser->context_mark.index);

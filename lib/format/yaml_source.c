@@ -5,9 +5,9 @@
  * libyaml reads YAML 1.1, where U+0085, U+2028 and U+2029 end lines; in 1.2
  * they are characters like any other.  And it refuses DEL, the C1 controls,
  * U+FFFE and U+FFFF, which may stand in quotes since 1.2 (so that all JSON is
- * YAML).  A text with one of them is given to libyaml as a copy, in which each of
- * these is a code point of plane 16 that does not occur in the text, and they
- * are put back into the values.  One character for one: marks stay right.
+ * YAML).  A text with one of them is given to libyaml as a copy, in which each
+ * of these is a code point of plane 16 that does not occur in the text, and
+ * they are put back into the values.  One character for one: marks stay right.
  *
  * A mark of libyaml counts characters.  Marks come nearly in order, so a
  * cursor that moves from the last one to the next passes over the text once.

@@ -18,7 +18,7 @@
  *
  *	1. copy written, with redo-of, and flushed         (old content stands)
  *	2. copy named, directory flushed                   (old content stands)
- *	3. record set, file flushed                        (decided: new content)
+ *	3. record set, file flushed                       (decided: new content)
  *	4. content copied into the file, file flushed
  *	5. record removed
  *	6. copy removed

@@ -4,8 +4,8 @@
  *
  * The members of collections that are still open stand on one stack, those of
  * the innermost on top; its end moves them into an array in the arena, which is
- * as large as it needs to be.  A collection's node exists from its begin, so that
- * an alias within it can stand for it.
+ * as large as it needs to be.  A collection's node exists from its begin, so
+ * that an alias within it can stand for it.
  *
  * A failure is kept in b->failed, and all calls after it return it.
  */
@@ -46,7 +46,7 @@ int atio_build_fail(struct atio_builder *b, int code, size_t offset,
 	return b->failed;
 }
 
-static int no_memory(struct atio_builder *b)
+int atio_build_no_memory(struct atio_builder *b)
 {
 	return atio_build_fail(b, ENOMEM, b->offset, "out of memory");
 }
@@ -108,7 +108,7 @@ static void *with_room(struct atio_builder *b, void *array, size_t *room,
 		return array;
 	larger = reallocarray(array, more, size);
 	if (!larger) {
-		(void)no_memory(b);
+		(void)atio_build_no_memory(b);
 		return NULL;
 	}
 	*room = more;
@@ -133,7 +133,7 @@ static struct atio_frame *top(struct atio_builder *b)
 }
 
 /* Whether the next value is a key. */
-static bool expects_key(const struct atio_builder *b)
+bool atio_build_expects_key(const struct atio_builder *b)
 {
 	const struct atio_frame *frame = b->depth ? &b->frames[b->depth - 1]
 						  : NULL;
@@ -147,7 +147,7 @@ static int wrap_in_tag(struct atio_builder *b, struct atio_node **node)
 	struct atio_node *tagged = atio_node_new(b->doc, ATIO_TAGGED);
 
 	if (!tagged)
-		return no_memory(b);
+		return atio_build_no_memory(b);
 	tagged->text = b->tag;
 	tagged->count = (uint32_t)b->tag_len;
 	tagged->inner = *node;
@@ -166,12 +166,12 @@ static int put_anchor(struct atio_builder *b, struct atio_node *node)
 	if (!b->anchors)
 		b->anchors = atio_node_new(b->doc, ATIO_MAP);
 	if (!name || !b->anchors)
-		return no_memory(b);
+		return atio_build_no_memory(b);
 	name->text = b->anchor;
 	name->count = (uint32_t)b->anchor_len;
 	b->anchor = NULL;
 	r = atio_map_set(b->doc, b->anchors, name, node);
-	return r < 0 ? no_memory(b) : 0;
+	return r < 0 ? atio_build_no_memory(b) : 0;
 }
 
 /* Make @node, with its tag and anchor, the next member or the root. */
@@ -203,264 +203,9 @@ static int place(struct atio_builder *b, struct atio_node *node)
 	return push(b, node);
 }
 
-static int place_new(struct atio_builder *b, struct atio_node *node)
+int atio_build_place(struct atio_builder *b, struct atio_node *node)
 {
-	return node ? place(b, node) : no_memory(b);
-}
-
-/* ---- scalars --------------------------------------------------------- */
-
-int atio_build_null(struct atio_builder *b)
-{
-	if (b->failed)
-		return b->failed;
-	return place_new(b, atio_node_new(b->doc, ATIO_NULL));
-}
-
-int atio_build_bool(struct atio_builder *b, bool value)
-{
-	struct atio_node *node;
-
-	if (b->failed)
-		return b->failed;
-	node = atio_node_new(b->doc, ATIO_BOOL);
-	if (node)
-		node->boolean = value;
-	return place_new(b, node);
-}
-
-static int check_number(struct atio_builder *b, size_t len)
-{
-	if (len > b->limits.number_chars)
-		return atio_build_fail(b, EFBIG, b->offset,
-				       "a number of more than %zu characters",
-				       b->limits.number_chars);
-	return 0;
-}
-
-/* A node with @lexeme, unless that is @canonical. */
-static struct atio_node *number_node(struct atio_builder *b,
-				     enum atio_type type, const char *canonical,
-				     size_t canonical_len, const char *lexeme,
-				     size_t len)
-{
-	if (!lexeme || (len == canonical_len &&
-			memcmp(lexeme, canonical, len) == 0))
-		return atio_node_new(b->doc, type);
-	return atio_node_new_text(b->doc, type, lexeme, len);
-}
-
-int atio_build_int_as(struct atio_builder *b, int64_t value, const char *lexeme,
-		      size_t len)
-{
-	char text[ATIO_FLOAT_TEXT_MAX];
-	struct atio_node *node;
-
-	if (b->failed || check_number(b, len) < 0)
-		return b->failed;
-	if (lexeme)
-		node = number_node(b, ATIO_INT, text,
-				   atio_int_text(value, text), lexeme, len);
-	else
-		node = atio_node_new(b->doc, ATIO_INT);
-	if (node)
-		node->integer = value;
-	return place_new(b, node);
-}
-
-int atio_build_int(struct atio_builder *b, int64_t value)
-{
-	return atio_build_int_as(b, value, NULL, 0);
-}
-
-/* The lexeme is kept even where it is the canonical text: to find that out
- * takes longer than to keep it. */
-int atio_build_float_as(struct atio_builder *b, double value,
-			const char *lexeme, size_t len)
-{
-	struct atio_node *node;
-
-	if (b->failed || check_number(b, len) < 0)
-		return b->failed;
-	node = number_node(b, ATIO_FLOAT, "", 0, lexeme, len);
-	if (node)
-		node->real = value;
-	return place_new(b, node);
-}
-
-int atio_build_float(struct atio_builder *b, double value)
-{
-	return atio_build_float_as(b, value, NULL, 0);
-}
-
-/* BIGINT and DATETIME: as written, and canonical if that is another text. */
-static struct atio_node *written_node(struct atio_builder *b,
-				      enum atio_type type,
-				      const char *canonical, const char *lexeme,
-				      size_t len)
-{
-	size_t canonical_len = strlen(canonical);
-	struct atio_node *node;
-	bool same = !lexeme || (len == canonical_len &&
-				memcmp(lexeme, canonical, len) == 0);
-
-	if (same)
-		return atio_node_new_text(b->doc, type, canonical,
-					  canonical_len);
-	node = atio_node_new_text(b->doc, type, lexeme, len);
-	if (!node)
-		return NULL;
-	node->canonical = atio_arena_text(&b->doc->arena, canonical,
-					  canonical_len);
-	return node->canonical ? node : NULL;
-}
-
-int atio_build_bigint_as(struct atio_builder *b, const char *canonical,
-			 const char *lexeme, size_t len)
-{
-	if (b->failed || check_number(b, strlen(canonical)) < 0 ||
-	    check_number(b, len) < 0)
-		return b->failed;
-	return place_new(b, written_node(b, ATIO_BIGINT, canonical, lexeme,
-					 len));
-}
-
-static int build_bigint(struct atio_builder *b, const char *digits, size_t len)
-{
-	const char *s = digits, *end = digits + len;
-	struct atio_node *node;
-	char *text;
-
-	if (check_number(b, len) < 0)
-		return b->failed;
-	if (*s == '-' || *s == '+')
-		s++;
-	while (*s == '0')
-		s++;
-	/* A copy with the sign that stays, and without what does not. */
-	node = atio_node_new_text(b->doc, ATIO_BIGINT, digits, len);
-	if (!node)
-		return no_memory(b);
-	text = (char *)(node + 1);
-	node->count = (uint32_t)(end - s);
-	if (*digits == '-') {
-		memmove(text + 1, s, node->count);
-		node->count++;
-	} else {
-		memmove(text, s, node->count);
-	}
-	text[node->count] = '\0';
-	return place(b, node);
-}
-
-int atio_build_integer(struct atio_builder *b, const char *digits, size_t len)
-{
-	int64_t value;
-	int r;
-
-	if (b->failed)
-		return b->failed;
-	r = atio_int_parse(digits, len, &value);
-	if (r == -EINVAL)
-		return atio_build_fail(b, EINVAL, b->offset, "no integer");
-	if (r == -ERANGE)
-		return build_bigint(b, digits, len);
-	return check_number(b, len) < 0 ? b->failed : atio_build_int(b, value);
-}
-
-int atio_build_datetime_as(struct atio_builder *b, enum atio_datetime kind,
-			   const char *canonical, const char *lexeme,
-			   size_t len)
-{
-	struct atio_node *node;
-
-	if (b->failed)
-		return b->failed;
-	node = written_node(b, ATIO_DATETIME, canonical, lexeme, len);
-	if (node)
-		node->datetime = (uint8_t)kind;
-	return place_new(b, node);
-}
-
-int atio_build_datetime(struct atio_builder *b, const char *text, size_t len)
-{
-	char canonical[ATIO_DATETIME_TEXT_MAX];
-	enum atio_datetime kind;
-
-	if (b->failed)
-		return b->failed;
-	if (atio_datetime_parse(text, len, &kind, canonical) < 0)
-		return atio_build_fail(b, EINVAL, b->offset,
-				       "no date or time as of RFC 3339");
-	return atio_build_datetime_as(b, kind, canonical, text, len);
-}
-
-/* ---- text ------------------------------------------------------------ */
-
-static int check_text(struct atio_builder *b, size_t len)
-{
-	bool key = expects_key(b);
-	size_t most = key ? b->limits.key_bytes : b->limits.scalar_bytes;
-
-	if (len > most)
-		return atio_build_fail(b, EFBIG, b->offset,
-				       "a %s of more than %zu bytes",
-				       key ? "key" : "string", most);
-	return 0;
-}
-
-int atio_build_text(struct atio_builder *b, enum atio_type type,
-		    const char *text, size_t len)
-{
-	if (b->failed || check_text(b, len) < 0)
-		return b->failed;
-	return place_new(b, atio_node_new_text(b->doc, type, text, len));
-}
-
-int atio_build_string(struct atio_builder *b, const char *text, size_t len)
-{
-	if (b->failed)
-		return b->failed;
-	if (atio_utf8_check(text, len) != len)
-		return atio_build_fail(b, EILSEQ, b->offset,
-				       "a string is not UTF-8");
-	return atio_build_text(b, ATIO_STRING, text, len);
-}
-
-int atio_build_bytes(struct atio_builder *b, const void *bytes, size_t len)
-{
-	return atio_build_text(b, ATIO_BYTES, bytes, len);
-}
-
-char *atio_build_room(struct atio_builder *b, size_t size)
-{
-	char *text;
-
-	if (b->failed)
-		return NULL;
-	text = size < SIZE_MAX ? atio_arena_get(&b->doc->arena, size + 1)
-			       : NULL;
-	if (!text)
-		(void)no_memory(b);
-	b->room_size = size + 1;
-	return text;
-}
-
-int atio_build_owned_text(struct atio_builder *b, enum atio_type type,
-			  char *text, size_t len)
-{
-	struct atio_node *node;
-
-	if (b->failed || check_text(b, len) < 0)
-		return b->failed;
-	text[len] = '\0';
-	atio_arena_shrink(&b->doc->arena, text, b->room_size, len + 1);
-	node = atio_node_new(b->doc, type);
-	if (!node)
-		return no_memory(b);
-	node->text = text;
-	node->count = (uint32_t)len;
-	return place(b, node);
+	return node ? place(b, node) : atio_build_no_memory(b);
 }
 
 /* ---- tags, anchors, aliases ------------------------------------------ */
@@ -477,7 +222,7 @@ int atio_build_tag(struct atio_builder *b, const char *tag, size_t len)
 				       b->limits.key_bytes);
 	b->tag = atio_arena_text(&b->doc->arena, tag, len);
 	b->tag_len = len;
-	return b->tag ? 0 : no_memory(b);
+	return b->tag ? 0 : atio_build_no_memory(b);
 }
 
 int atio_build_anchor(struct atio_builder *b, const char *name, size_t len)
@@ -491,7 +236,7 @@ int atio_build_anchor(struct atio_builder *b, const char *name, size_t len)
 	b->anchor = atio_arena_text(&b->doc->arena, name, len);
 	b->anchor_len = len;
 	b->doc->traits |= ATIO_DOC_ANCHORS;
-	return b->anchor ? 0 : no_memory(b);
+	return b->anchor ? 0 : atio_build_no_memory(b);
 }
 
 int atio_build_alias(struct atio_builder *b, const char *name, size_t len)
@@ -510,7 +255,7 @@ int atio_build_alias(struct atio_builder *b, const char *name, size_t len)
 	node = atio_node_new_text(b->doc, ATIO_ALIAS, name, len);
 	if (node)
 		node->inner = target;
-	return place_new(b, node);
+	return atio_build_place(b, node);
 }
 
 /* ---- collections ----------------------------------------------------- */
@@ -533,7 +278,7 @@ static int begin(struct atio_builder *b, enum atio_type type)
 		return b->failed;
 	b->frames = frames;
 	node = atio_node_new(b->doc, type);
-	r = place_new(b, node);
+	r = atio_build_place(b, node);
 	if (r < 0)
 		return r;
 	b->frames[b->depth++] = (struct atio_frame){node, b->count};
@@ -576,7 +321,7 @@ static int end_map(struct atio_builder *b, struct atio_node *map,
 	map->pairs = atio_arena_get(&b->doc->arena,
 				    count / 2 * sizeof(*map->pairs));
 	if (!map->pairs)
-		return no_memory(b);
+		return atio_build_no_memory(b);
 	for (i = 0; i < count; i += 2)
 		map->pairs[i / 2] =
 			(struct atio_pair){members[i], members[i + 1]};
@@ -584,7 +329,7 @@ static int end_map(struct atio_builder *b, struct atio_node *map,
 	r = atio_map_seal(b->doc, map, &twice);
 	if (r == -EEXIST)
 		return told_twice(b, twice);
-	return r < 0 ? no_memory(b) : 0;
+	return r < 0 ? atio_build_no_memory(b) : 0;
 }
 
 static int end_seq(struct atio_builder *b, struct atio_node *seq,
@@ -593,7 +338,7 @@ static int end_seq(struct atio_builder *b, struct atio_node *seq,
 	seq->items = atio_arena_get(&b->doc->arena,
 				    count * sizeof(*seq->items));
 	if (!seq->items)
-		return no_memory(b);
+		return atio_build_no_memory(b);
 	memcpy(seq->items, members, count * sizeof(*seq->items));
 	seq->count = (uint32_t)count;
 	return 0;
@@ -710,7 +455,7 @@ static int end_stream(struct atio_builder *b)
 	if (r < 0)
 		return r;
 	if (!stream)
-		return no_memory(b);
+		return atio_build_no_memory(b);
 	b->doc->root = stream;
 	return end_seq(b, stream, b->stack, b->count);
 }
@@ -728,7 +473,7 @@ static int complete(struct atio_builder *b)
 		return 0;
 	b->doc->traits |= ATIO_DOC_EMPTY;
 	b->doc->root = atio_node_new(b->doc, ATIO_NULL);
-	return b->doc->root ? 0 : no_memory(b);
+	return b->doc->root ? 0 : atio_build_no_memory(b);
 }
 
 static void begin_anew(struct atio_builder *b)
@@ -749,7 +494,7 @@ int atio_builder_finish(struct atio_builder *b, struct atio_doc **ret_doc,
 	int r = complete(b);
 
 	if (r == 0 && atio_doc_new(&b->limits, &next) < 0)
-		r = no_memory(b);
+		r = atio_build_no_memory(b);
 	if (r < 0) {
 		if (err && !err->error.code)
 			*err = b->error;

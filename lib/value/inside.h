@@ -252,6 +252,12 @@ int atio_build_fail(struct atio_builder *b, int code, size_t offset,
 		    const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* build.c, for build_scalar.c: the failure; whether the next value is a key;
+ * @node becomes the next value (NULL: there was no memory for it). */
+int atio_build_no_memory(struct atio_builder *b);
+bool atio_build_expects_key(const struct atio_builder *b);
+int atio_build_place(struct atio_builder *b, struct atio_node *node);
+
 /* The same values without the checks of the public functions (UTF-8, digits):
  * the codec has made them. */
 int atio_build_text(struct atio_builder *b, enum atio_type type,

@@ -4,8 +4,8 @@
  *
  * Most floats that people write have few digits and a small exponent: they are
  * an integer below 2^53 times or divided by a power of ten that is exact in a
- * double, so one operation rounds correctly (W. D. Clinger, How to read floating
- * point numbers accurately, 1990).  All others go through strtod_l(3).
+ * double, so one operation rounds correctly (W. D. Clinger, How to read
+ * floating point numbers accurately, 1990).  All others go through strtod_l(3).
  */
 #include <errno.h>
 #include <locale.h>

@@ -116,7 +116,8 @@ void atio_text_position(const char *text, size_t len, size_t offset,
 		offset = len;
 	for (i = 0; i < offset; i++) {
 		if (text[i] == '\n' ||
-		    (text[i] == '\r' && !(i + 1 < len && text[i + 1] == '\n'))) {
+		    (text[i] == '\r' &&
+		     !(i + 1 < len && text[i + 1] == '\n'))) {
 			line++;
 			column = 1;
 		} else if (((unsigned char)text[i] & 0xC0) != 0x80) {
