@@ -6,8 +6,7 @@
  * of a file, and of that inotify(7) tells.  Whatever it does not tell (somebody
  * unlocks and keeps the file open; another machine; no inotify left) is found
  * by looking, at intervals that grow from one millisecond to a quarter of a
- * second
- * and begin anew with each sign.
+ * second and begin anew with each sign.
  */
 #include "file/inside.h"
 
