@@ -26,7 +26,7 @@ static void print_flag(const struct flag *f)
 		(void)snprintf(letter, sizeof(letter), "-%c, ", f->letter);
 	(void)snprintf(left, sizeof(left), "%s--%s%s%s", letter, f->name,
 		       f->value ? " " : "", f->value ? f->value : "");
-	printf("  %-20s  %s\n", left, f->help);
+	printf("  %-22s  %s\n", left, f->help);
 }
 
 static void print_help(const struct command *c, const struct flag *flags)
@@ -35,7 +35,7 @@ static void print_help(const struct command *c, const struct flag *flags)
 	       *c->operands ? " " : "", c->operands, c->about);
 	for (; flags->name; flags++)
 		print_flag(flags);
-	printf("  %-20s  %s\n", "-h, --help", "print this");
+	printf("  %-22s  %s\n", "-h, --help", "print this");
 }
 
 /* Note that @f was given.  @value: behind its `=` or letter; NULL: none. */

@@ -12,11 +12,11 @@ static const struct command command = {
 	.name = "convert",
 	.operands = "[IN|-] [OUT|-]",
 	.about = "Convert a document.  Without IN, or for -, it is read from "
-		 "standard input; without\n"
-		 "OUT, or for -, it is printed.  OUT is written as a whole or "
-		 "not at all.  Nothing is\n"
-		 "changed silently: what the other format cannot hold is an "
-		 "error.\n",
+		 "standard input;\n"
+		 "without OUT, or for -, it is printed.  OUT is written as a "
+		 "whole or not at all.\n"
+		 "Nothing is changed silently: what the other format cannot "
+		 "hold is an error.\n",
 	.least = 0,
 	.most = 2,
 };

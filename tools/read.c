@@ -12,8 +12,8 @@ static const struct command command = {
 	.name = "read",
 	.operands = "FILE",
 	.about = "Print the value of FILE: a map or list as JSON, a text as it "
-		 "is.  The file is read\n"
-		 "while nobody has it locked, and as a whole.\n",
+		 "is.  The file is\n"
+		 "read while nobody has it locked, and as a whole.\n",
 	.least = 1,
 	.most = 1,
 };

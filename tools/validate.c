@@ -13,7 +13,7 @@ static const struct command command = {
 	.name = "validate",
 	.operands = "FILE...",
 	.about = "Check each FILE (-: standard input), and print a line for "
-		 "each that is not valid:\n"
+		 "each that is not\nvalid: "
 		 "FILE:LINE:COLUMN: what is wrong.  Nothing is printed when "
 		 "all are valid.\n",
 	.least = 1,

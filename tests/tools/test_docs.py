@@ -17,7 +17,8 @@ COMPLETION = TOP / "tools/completion"
 PAGES = ["atomicfs", "atomicio"]
 COMMANDS = ["status", "quarantine list", "quarantine show",
             "quarantine restore", "quarantine drop", "commit", "abort",
-            "recover", "lock", "locks"]
+            "recover", "lock", "locks", "read", "write", "update", "append",
+            "convert", "validate", "formats"]
 
 
 def plain(page):
@@ -119,7 +120,8 @@ def test_registered(page):
 
 def test_commands():
     assert complete("atomicio", "") == ["status", "quarantine", "commit",
-                                        "abort", "recover", "lock", "locks"]
+                                        "abort", "recover", "lock", "locks", "read", "write", "update", "append",
+            "convert", "validate", "formats"]
     assert complete("atomicio", "q") == ["quarantine"]
     assert complete("atomicio", "quarantine", "r") == ["restore"]
 
