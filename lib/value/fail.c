@@ -27,16 +27,19 @@ void atio_text_tidy(char *text)
 
 /* ---- pointers -------------------------------------------------------- */
 
-/* RFC 6901 knows strings only: other scalars stand as they would be written. */
+/* RFC 6901 knows strings only: other scalars stand as they would be written,
+ * and what has no text by the name of its type. */
 static const char *key_text(const struct atio_node *key,
 			    char number[ATIO_FLOAT_TEXT_MAX], size_t *ret_len)
 {
 	if (key->type == ATIO_STRING)
 		return atio_node_text(key, ret_len);
-	if (key->type < ATIO_SEQ && key->type != ATIO_BYTES)
-		return atio_scalar_text(key, number, ret_len);
-	*ret_len = 1;
-	return "?";
+	if (key->type == ATIO_NULL || key->type >= ATIO_SEQ ||
+	    key->type == ATIO_BYTES) {
+		*ret_len = strlen(atio_type_name(key->type));
+		return atio_type_name(key->type);
+	}
+	return atio_scalar_text(key, number, ret_len);
 }
 
 /* A step's text, escaped, with its slash. */

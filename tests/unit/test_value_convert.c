@@ -95,10 +95,10 @@ static const struct row scalars[] = {
 	{"empty map", "{}", {"=", "=", "=", "E", "E", "E", "="}},
 	{"key of a number",
 	 "{1: 'b'}",
-	 {"E /?", "=", "E /k/?", "E", "E /r/k/?", "E", "="}},
+	 {"E /1", "=", "E /k/1", "E", "E /r/k/1", "E", "="}},
 	{"null as a key",
 	 "{null: 'b'}",
-	 {"E /?", "=", "E /k/?", "E", "E /r/k/?", "E", "="}},
+	 {"E /null", "=", "E /k/null", "E", "E /r/k/null", "E", "="}},
 };
 
 static int convert(const struct atio_node *root, enum atio_target target,
