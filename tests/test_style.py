@@ -152,7 +152,8 @@ def test_no_unsafe_calls():
 
 
 def test_library_is_silent():
-    assert not hits(LOUD, ".c", ".h", under="lib/")
+    assert not [hit for hit in hits(LOUD, ".c", ".h", under="lib/")
+                if not hit.startswith("lib/examples/")]
 
 
 def test_library_knows_no_fuse():
