@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What is installed is found and works: the library and the examples by
 pkg-config, the Python package as meson and as pip install it."""
-import os
 import re
 import shutil
 import subprocess
@@ -11,46 +10,10 @@ from pathlib import Path
 import pytest
 
 from harness.mount import TOP
-from harness.tools import clean_env, need
+from harness.tools import clean_env
+from install_help import SECONDS, only, run
 
-BUILD = Path(os.environ.get("ATOMICFS_BUILD", TOP / "build"))
-SECONDS = 300
 EXAMPLES = sorted(p.stem for p in (TOP / "lib/examples").glob("*.c"))
-
-
-def run(argv, env=None, **kwargs):
-    """What it prints; it must succeed."""
-    done = subprocess.run(argv, env={**clean_env(), **(env or {})}, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          stdin=subprocess.DEVNULL, timeout=SECONDS, **kwargs)
-    assert done.returncode == 0, f"{argv}: {done.stdout}"
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """`meson install` of the build, below a directory."""
-    need("meson", "pkg-config", "gcc")
-    root = tmp_path_factory.mktemp("root")
-    run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet"],
-        {"DESTDIR": str(root)})
-    return root
-
-
-def only(root, pattern):
-    found = [p for p in root.rglob(pattern)]
-    assert len(found) == 1, (pattern, found)
-    return found[0]
-
-
-@pytest.fixture(scope="module")
-def found(installed):
-    """The environment in which the linker and the loader find it."""
-    pc = only(installed, "atomicio.pc")
-    return {"PKG_CONFIG_SYSROOT_DIR": str(installed),
-            "PKG_CONFIG_PATH": str(pc.parent),
-            "LD_LIBRARY_PATH": str(only(installed,
-                                        "libatomicio.so.0").parent)}
 
 
 @pytest.fixture(scope="module")
