@@ -186,8 +186,8 @@ static int fail(struct dump *d, int code, size_t depth, const char *what,
 			steps[i].key = frame->node->pairs[frame->at].key;
 	}
 	r = atio_value_fail(d->err, code, depth ? &steps[depth - 1] : NULL,
-			    "TOML has no %s that is a %s", what,
-			    atio_type_name(node->type));
+			    "TOML has no %s that is %s", what,
+			    atio_type_phrase(node->type));
 	free(steps);
 	return r;
 }

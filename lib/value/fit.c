@@ -339,8 +339,8 @@ static int fit_toml(struct atio_fit *fit, const struct atio_node *root)
 		node = node->inner;
 	if (node->type != ATIO_MAP && node->type != ATIO_STREAM)
 		return atio_value_fail(fit->walk.err, EOPNOTSUPP, NULL,
-				       "TOML is a map at the top, not a %s",
-				       atio_type_name(node->type));
+				       "TOML is a map at the top, not %s",
+				       atio_type_phrase(node->type));
 	return atio_fit_value(fit, root, NULL);
 }
 

@@ -141,8 +141,8 @@ static int fit_row(struct atio_fit *fit, const struct atio_node *row,
 
 	if (row->type != ATIO_MAP)
 		return atio_value_fail(fit->walk.err, EOPNOTSUPP, &at->step,
-				       "a row of CSV is a map, not a %s",
-				       atio_type_name(row->type));
+				       "a row of CSV is a map, not %s",
+				       atio_type_phrase(row->type));
 	if (!fit->header)
 		r = fit_header(fit, row, at);
 	for (i = 0; r == 0 && i < row->count; i++) {
@@ -168,8 +168,8 @@ static int fit_rows(struct atio_fit *fit, const struct atio_node *list,
 
 	if (list->type != ATIO_SEQ)
 		return atio_value_fail(fit->walk.err, EOPNOTSUPP, NULL,
-				       "CSV is a list of maps, not a %s",
-				       atio_type_name(list->type));
+				       "CSV is a list of maps, not %s",
+				       atio_type_phrase(list->type));
 	for (i = 0; r == 0 && i < list->count; i++) {
 		row.step.index = i;
 		row.node = list->items[i];

@@ -121,6 +121,9 @@ struct atio_node *atio_node_new(struct atio_doc *doc, enum atio_type type);
 struct atio_node *atio_node_new_text(struct atio_doc *doc, enum atio_type type,
 				     const char *text, size_t len);
 
+/* With its article: "an integer". */
+const char *atio_type_phrase(enum atio_type type);
+
 /* ---- copy.c ---------------------------------------------------------- */
 
 /* A deep copy, with the limits of @doc.  @keep_aliases: @node is of the same

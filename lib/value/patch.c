@@ -395,8 +395,8 @@ static int run_all(struct atio_edit *edit, const struct atio_node *list)
 	if (list->type != ATIO_SEQ)
 		return atio_value_fail(edit->err, EINVAL, NULL,
 				       "a patch is a list of operations, not "
-				       "a %s",
-				       atio_type_name(list->type));
+				       "%s",
+				       atio_type_phrase(list->type));
 	for (i = 0; r == 0 && i < list->count; i++) {
 		o = (struct operation){.edit = edit, .index = i};
 		r = take(&o, list->items[i]);

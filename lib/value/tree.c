@@ -90,27 +90,32 @@ enum atio_type atio_node_type(const struct atio_node *node)
 	return node->type;
 }
 
+static const char *const phrases[] = {
+	[ATIO_NULL] = "a null",
+	[ATIO_BOOL] = "a boolean",
+	[ATIO_INT] = "an integer",
+	[ATIO_BIGINT] = "a big integer",
+	[ATIO_FLOAT] = "a float",
+	[ATIO_STRING] = "a string",
+	[ATIO_BYTES] = "some bytes",
+	[ATIO_DATETIME] = "a date or time",
+	[ATIO_SEQ] = "a list",
+	[ATIO_MAP] = "a map",
+	[ATIO_TAGGED] = "a tagged value",
+	[ATIO_ALIAS] = "an alias",
+	[ATIO_STREAM] = "a stream of documents",
+};
+
+const char *atio_type_phrase(enum atio_type type)
+{
+	if ((size_t)type >= sizeof(phrases) / sizeof(*phrases))
+		return "an unknown value";
+	return phrases[type];
+}
+
 const char *atio_type_name(enum atio_type type)
 {
-	static const char *const names[] = {
-		[ATIO_NULL] = "null",
-		[ATIO_BOOL] = "boolean",
-		[ATIO_INT] = "integer",
-		[ATIO_BIGINT] = "big integer",
-		[ATIO_FLOAT] = "float",
-		[ATIO_STRING] = "string",
-		[ATIO_BYTES] = "bytes",
-		[ATIO_DATETIME] = "date or time",
-		[ATIO_SEQ] = "list",
-		[ATIO_MAP] = "map",
-		[ATIO_TAGGED] = "tagged value",
-		[ATIO_ALIAS] = "alias",
-		[ATIO_STREAM] = "stream of documents",
-	};
-
-	if ((size_t)type >= sizeof(names) / sizeof(*names))
-		return "unknown";
-	return names[type];
+	return strchr(atio_type_phrase(type), ' ') + 1;
 }
 
 bool atio_node_bool(const struct atio_node *node)

@@ -167,8 +167,8 @@ static int add_source(struct atio_walk *w, const struct atio_node *map,
 		return r;
 	if (source->type != ATIO_MAP)
 		return atio_value_fail(w->err, EOPNOTSUPP, &at->step,
-				       "`<<` merges maps, not a %s",
-				       atio_type_name(source->type));
+				       "`<<` merges maps, not %s",
+				       atio_type_phrase(source->type));
 	w->expanding++;
 	r = atio_walk_count(w, source, at);
 	if (r == 0)
