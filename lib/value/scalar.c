@@ -172,7 +172,7 @@ static int parse_bytes(struct atio_doc *doc, const struct atio_node *text,
 {
 	size_t most = (size_t)text->count / 4 * 3 + 3;
 	char *bytes = atio_arena_get(&doc->arena, most + 1);
-	struct atio_node *node = atio_node_new(doc, ATIO_BYTES);
+	struct atio_node *node = atio_node_new(doc, ATIO_BYTES), *again;
 	long len;
 
 	if (!bytes || !node)
@@ -183,6 +183,13 @@ static int parse_bytes(struct atio_doc *doc, const struct atio_node *text,
 	bytes[len] = '\0';
 	node->text = bytes;
 	node->count = (uint32_t)len;
+	/* The decoder takes blanks, too: words can look like base64. */
+	again = base64_string(doc, node);
+	if (!again)
+		return -ENOMEM;
+	if (again->count != text->count ||
+	    memcmp(again->text, text->text, text->count) != 0)
+		return -EINVAL;
 	*ret_node = node;
 	return 0;
 }
