@@ -36,10 +36,12 @@ int atio_values_load(struct atio_task *task)
 {
 	int r;
 
-	if (!task->file->format)
-		return no_format(task);
-	r = atio_format_load(task->file->format, task->bytes, task->len,
-			     task->file->limits, &task->doc, &task->err);
+	if (task->file->format)
+		r = atio_format_load(task->file->format, task->bytes, task->len,
+				     task->file->limits, &task->doc,
+				     &task->err);
+	else
+		r = no_format(task);
 	free(task->bytes);
 	task->bytes = NULL;
 	return r;

@@ -205,7 +205,7 @@ static inline void check_memory(size_t bytes)
 	struct rusage usage;
 
 	CHECK_INT(getrusage(RUSAGE_SELF, &usage), 0);
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	CHECK((size_t)usage.ru_maxrss * 1024 < bytes);
 #endif
 }

@@ -417,7 +417,7 @@ static void many_tables(void)
 /* With its source, the tree of a document takes eight times the source. */
 static void memory_of_a_tree(void)
 {
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	static const char entry[] =
 		"[[package]]\nname = \"package\"\nversion = \"1.0.0\"\n"
 		"source = \"registry+https://example.org/index\"\n"
@@ -441,7 +441,7 @@ static void memory_of_a_tree(void)
 /* So far, in this process.  A sanitizer keeps what was freed for a while. */
 static void memory(void)
 {
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	struct rusage usage;
 
 	CHECK_INT(getrusage(RUSAGE_SELF, &usage), 0);

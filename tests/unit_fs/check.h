@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static unsigned check_failures, check_count;
+/* Threads check, too. */
+static _Atomic unsigned check_failures, check_count;
 
 #define CHECK(cond)                                                            \
 	do {                                                                   \
