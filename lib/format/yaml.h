@@ -15,8 +15,8 @@
 struct atio_yaml_source {
 	const char *text; /* all of it */
 	size_t len;
-	bool ascii;       /* all of it */
-	bool odd;         /* it has characters that libyaml gets wrong */
+	bool ascii; /* all of it */
+	bool odd;   /* it has characters that libyaml gets wrong */
 	/* First of 64 code points that do not occur in the text and stand in
 	 * for the odd ones; 0: none */
 	uint32_t stand_in;

@@ -312,8 +312,8 @@ static int put_properties(struct dumper *d, const struct atio_node **node,
 		if (at->type != ATIO_ALIAS && d->share)
 			put_shared(d, at, spot, p);
 		*node = at;
-		if (p->alias || (at->type != ATIO_ALIAS &&
-				 at->type != ATIO_TAGGED))
+		if (p->alias ||
+		    (at->type != ATIO_ALIAS && at->type != ATIO_TAGGED))
 			return 0;
 		if (at->type == ATIO_ALIAS && !p->tag)
 			continue;
@@ -411,10 +411,12 @@ int atio_yaml_dump(const struct atio_codec *codec, const struct atio_node *root,
 	int r = 0;
 
 	if (root->type != ATIO_STREAM)
-		return put_document(&d, root, NULL);
-	for (; step.index < root->count && r == 0; step.index++) {
-		atio_out_text(out, "---\n");
-		r = put_document(&d, root->items[step.index], &step);
-	}
-	return r;
+		r = put_document(&d, root, NULL);
+	else
+		for (; step.index < root->count && r == 0; step.index++) {
+			atio_out_text(out, "---\n");
+			r = put_document(&d, root->items[step.index], &step);
+		}
+	/* What is wrong with @out is for the caller to say. */
+	return r == out->failed ? 0 : r;
 }

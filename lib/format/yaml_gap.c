@@ -124,10 +124,10 @@ static int pass_anchor(struct atio_yaml_gaps *gaps, size_t limit)
 	const char *text = gaps->source->text;
 	size_t at = gaps->at + 1;
 
-	while (at < limit && (text[at] == '_' || text[at] == '-' ||
-			      (text[at] >= '0' && text[at] <= '9') ||
-			      ((text[at] | 0x20) >= 'a' &&
-			       (text[at] | 0x20) <= 'z')))
+	while (at < limit &&
+	       (text[at] == '_' || text[at] == '-' ||
+		(text[at] >= '0' && text[at] <= '9') ||
+		((text[at] | 0x20) >= 'a' && (text[at] | 0x20) <= 'z')))
 		at++;
 	if (at < limit && !ends_property(text[at]))
 		return atio_build_fail(gaps->b, EINVAL, at,
@@ -261,8 +261,8 @@ int atio_yaml_block_scalar(struct atio_yaml_gaps *gaps, size_t begin,
 /* ---- directives ------------------------------------------------------ */
 
 struct prelude {
-	bool version;	  /* %YAML was there */
-	size_t tags;	  /* how many %TAG */
+	bool version;     /* %YAML was there */
+	size_t tags;      /* how many %TAG */
 	size_t first_tag; /* where the first one is */
 	size_t directive; /* where the first directive is; SIZE_MAX: none */
 };
@@ -318,8 +318,7 @@ static int yaml_directive(struct atio_yaml_gaps *gaps, struct prelude *prelude,
 static bool is_name(const struct atio_yaml_source *source, size_t at,
 		    size_t len, const char *name)
 {
-	return len == strlen(name) &&
-	       memcmp(source->text + at, name, len) == 0;
+	return len == strlen(name) && memcmp(source->text + at, name, len) == 0;
 }
 
 static int pass_directive(struct atio_yaml_gaps *gaps, struct prelude *prelude,
@@ -362,8 +361,7 @@ static bool is_mark(const struct atio_yaml_source *source, size_t at,
 
 static bool is_bom(const struct atio_yaml_source *source, size_t at)
 {
-	return source->len - at >= 3 &&
-	       memcmp(source->text + at, BOM, 3) == 0;
+	return source->len - at >= 3 && memcmp(source->text + at, BOM, 3) == 0;
 }
 
 /* The first line from @at to @end that begins with the three @bytes. */

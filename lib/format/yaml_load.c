@@ -31,10 +31,10 @@ struct loader {
 	yaml_parser_t parser;
 	struct open *open;
 	size_t depth, room;
-	size_t last;     /* where the last value ends */
+	size_t last;      /* where the last value ends */
 	size_t key_nodes; /* of keys with aliases */
-	bool later;      /* not the first document */
-	bool unended;    /* the document before has no `...` */
+	bool later;       /* not the first document */
+	bool unended;     /* the document before has no `...` */
 	bool tags, aliases;
 };
 
@@ -186,8 +186,7 @@ static const char *own_tag(const char *tag)
 	return tag + ATIO_YAML_TAGS_LEN;
 }
 
-static int check_tag(struct loader *l, const struct node *node,
-		     const char *tag)
+static int check_tag(struct loader *l, const struct node *node, const char *tag)
 {
 	const char *text = l->source.text + node->span;
 
@@ -349,9 +348,8 @@ static int open_collection(struct loader *l, bool map)
 static int tag_collection(struct loader *l, struct node *node, const char *tag,
 			  bool map)
 {
-	static const char *const scalars[] = {"str",   "null",	"bool",
-					      "int",   "float", "binary",
-					      "timestamp"};
+	static const char *const scalars[] = {
+		"str", "null", "bool", "int", "float", "binary", "timestamp"};
 	const char *name = own_tag(tag);
 	size_t i;
 
@@ -380,18 +378,17 @@ static int on_begin(struct loader *l, const yaml_event_t *event, bool map)
 					: event->data.sequence_start.anchor;
 	const yaml_char_t *tag = map ? event->data.mapping_start.tag
 				     : event->data.sequence_start.tag;
-	bool flow = map ? event->data.mapping_start.style ==
-				  YAML_FLOW_MAPPING_STYLE
-			: event->data.sequence_start.style ==
-				  YAML_FLOW_SEQUENCE_STYLE;
+	bool flow =
+		map ? event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE
+		    : event->data.sequence_start.style ==
+				YAML_FLOW_SEQUENCE_STYLE;
 	struct node node;
 	size_t begin;
 	int r;
 
 	if (begin_node(l, event, anchor, tag, &node) < 0)
 		return l->b->failed;
-	if (tag &&
-	    tag_collection(l, &node, (const char *)tag, map) < 0)
+	if (tag && tag_collection(l, &node, (const char *)tag, map) < 0)
 		return l->b->failed;
 	begin = node.wrapped ? node.content : node.span;
 	/* At least one byte, so that the builder takes it for a span. */
@@ -434,8 +431,7 @@ static int on_document(struct loader *l, const yaml_event_t *event)
 	size_t start = start_of(l, event);
 
 	l->b->offset = start;
-	if (l->unended && start < l->source.end &&
-	    l->source.text[start] == '%')
+	if (l->unended && start < l->source.end && l->source.text[start] == '%')
 		return atio_build_fail(l->b, EINVAL, start,
 				       "directives without '...' before them");
 	l->unended = true;
@@ -516,8 +512,7 @@ static int parser_failed(struct loader *l)
 		return atio_build_fail(l->b, EINVAL, at, "%s",
 				       problem_at(l, at));
 	from = atio_yaml_source_offset(&l->source, parser->context_mark.index);
-	atio_text_position(l->source.text, l->source.len, from, &line,
-			   &column);
+	atio_text_position(l->source.text, l->source.len, from, &line, &column);
 	return atio_build_fail(l->b, EINVAL, at, "%s, %s from line %zu",
 			       problem_at(l, at), context, line);
 }

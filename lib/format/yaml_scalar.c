@@ -154,8 +154,8 @@ enum atio_type atio_yaml_core_type(const char *text, size_t len)
 
 static size_t pass(const char *text, size_t at, size_t len, const char *more)
 {
-	while (at < len && (is_digit(text[at]) ||
-			    (text[at] && strchr(more, text[at]))))
+	while (at < len &&
+	       (is_digit(text[at]) || (text[at] && strchr(more, text[at]))))
 		at++;
 	return at;
 }
@@ -166,8 +166,7 @@ static bool is_loose_number(const char *text, size_t len)
 {
 	size_t at = *text == '-' || *text == '+', digits;
 
-	if (len - at > 2 && text[at] == '0' &&
-	    strchr("bBoOxX", text[at + 1]) &&
+	if (len - at > 2 && text[at] == '0' && strchr("bBoOxX", text[at + 1]) &&
 	    pass(text, at + 2, len, "abcdefABCDEF_") == len)
 		return true;
 	digits = pass(text, at, len, "_,:.");
@@ -197,8 +196,8 @@ static bool is_loose_date(const char *text, size_t len)
 bool atio_yaml_is_loose(const char *text, size_t len)
 {
 	static const char *const words[] = {
-		"null", "true", "false", "yes", "no", "on",    "off",
-		"y",	"n",	"~",	 "=",	"<<", "none", NULL};
+		"null", "true", "false", "yes", "no", "on",   "off",
+		"y",    "n",    "~",     "=",   "<<", "none", NULL};
 
 	if (!len)
 		return true;

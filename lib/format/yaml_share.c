@@ -22,7 +22,7 @@
 /* A node that was visited, or that an alias stands for. */
 struct slot {
 	const struct atio_node *node; /* NULL: free */
-	uint32_t shared;	      /* position + 1; 0: no alias */
+	uint32_t shared;              /* position + 1; 0: no alias */
 	bool visited;
 };
 
@@ -71,8 +71,7 @@ static struct slot *find_or_add(struct atio_yaml_share *share,
 {
 	struct slot *slot;
 
-	if ((!share->slots || share->used * 2 > share->mask) &&
-	    grow(share) < 0)
+	if ((!share->slots || share->used * 2 > share->mask) && grow(share) < 0)
 		return NULL;
 	slot = find(share, node);
 	share->used += !slot->node;

@@ -19,8 +19,8 @@
 #include "format/yaml.h"
 
 #define BLOCK_SIZE  64u /* code points: UTF-8 that differs in the last byte */
-#define PLANE	    0x100000u
-#define BLOCKS	    1023u /* the last one has U+10FFFF: not used */
+#define PLANE       0x100000u
+#define BLOCKS      1023u /* the last one has U+10FFFF: not used */
 #define BLOCK_BYTES 4u
 
 /* The odd characters, by their number within the block. */
@@ -196,12 +196,11 @@ static void copy_chars(struct atio_yaml_source *source, size_t content)
 
 	while (s < end) {
 		bytes = char_bytes((unsigned char)*s);
-		number = source->stand_in
-				 ? odd_number((const unsigned char *)s)
-				 : -1;
+		number = source->stand_in ? odd_number((const unsigned char *)s)
+					  : -1;
 		if (number >= 0) {
-			to += atio_utf8_put(
-				source->stand_in + (uint32_t)number, to);
+			to += atio_utf8_put(source->stand_in + (uint32_t)number,
+					    to);
 		} else if (s < source->text + content &&
 			   is_hidden(s, begin, end)) {
 			*to++ = '#';

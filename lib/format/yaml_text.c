@@ -17,16 +17,16 @@
 /* ---- what is in a string --------------------------------------------- */
 
 enum {
-	HAS_CONTROL = 1,     /* needs an escape wherever it is */
+	HAS_CONTROL = 1, /* needs an escape wherever it is */
 	HAS_TAB = 2,
-	HAS_BREAK = 4,       /* LF */
-	HAS_COLON = 8,       /* as ends a key */
-	HAS_HASH = 16,       /* as begins a comment */
-	HAS_EDGE = 32,       /* a blank at one end */
+	HAS_BREAK = 4,        /* LF */
+	HAS_COLON = 8,        /* as ends a key */
+	HAS_HASH = 16,        /* as begins a comment */
+	HAS_EDGE = 32,        /* a blank at one end */
 	HAS_LOOSE_BLANK = 64, /* a blank at the end of a line */
 	HAS_SINGLE = 128,
-	HAS_DOUBLE = 256,    /* or a backslash */
-	HAS_CONTENT = 512,   /* more than line breaks */
+	HAS_DOUBLE = 256,  /* or a backslash */
+	HAS_CONTENT = 512, /* more than line breaks */
 };
 
 /* The length of a character at @s that is to be escaped, or 0. */
@@ -55,8 +55,8 @@ static bool is_blank(char c)
 /* Characters that say something about a string; all others do not. */
 static const bool special[256] = {
 	[0x00 ... 0x20] = true, ['"'] = true,  ['#'] = true,  ['\''] = true,
-	[':'] = true,		['\\'] = true, [0x7F] = true, [0xC2] = true,
-	[0xE2] = true,		[0xEF] = true,
+	[':'] = true,           ['\\'] = true, [0x7F] = true, [0xC2] = true,
+	[0xE2] = true,          [0xEF] = true,
 };
 
 /* What @text[i], one of them, says. */
@@ -110,16 +110,15 @@ static bool begins_plain(const char *text, size_t len)
 {
 	if (strchr("?:,[]{}#&*!|>'\"%@`", text[0]))
 		return false;
-	if (len >= 3 && (memcmp(text, "---", 3) == 0 ||
-			 memcmp(text, "...", 3) == 0))
+	if (len >= 3 &&
+	    (memcmp(text, "---", 3) == 0 || memcmp(text, "...", 3) == 0))
 		return false;
 	return text[0] != '-' || (len > 1 && text[1] != ' ');
 }
 
 static bool is_plain(const char *text, size_t len, unsigned has, bool typed)
 {
-	return len &&
-	       !(has & ~(HAS_SINGLE | HAS_DOUBLE | HAS_CONTENT)) &&
+	return len && !(has & ~(HAS_SINGLE | HAS_DOUBLE | HAS_CONTENT)) &&
 	       begins_plain(text, len) &&
 	       (typed ? atio_yaml_core_type(text, len) == ATIO_STRING
 		      : !atio_yaml_is_loose(text, len));
@@ -306,8 +305,8 @@ bool atio_yaml_put_tag(struct atio_out *out, const char *tag, size_t len)
 	} else if (len > ATIO_YAML_TAGS_LEN &&
 		   memcmp(tag, ATIO_YAML_TAGS, ATIO_YAML_TAGS_LEN) == 0) {
 		atio_out_text(out, "!!");
-		put_uri(out, tag + ATIO_YAML_TAGS_LEN,
-			len - ATIO_YAML_TAGS_LEN, false);
+		put_uri(out, tag + ATIO_YAML_TAGS_LEN, len - ATIO_YAML_TAGS_LEN,
+			false);
 	} else {
 		atio_out_text(out, "!<");
 		put_uri(out, tag, len, true);

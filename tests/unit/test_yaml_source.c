@@ -111,8 +111,12 @@ static void test_spans(void)
 		{"--- a\n--- [b]\n...\nc: d\n", "2", "c: d"},
 		{"a:\r\n  b: c\r\nd: e\r\n", "0", "b: c"},
 		{"a:\r\n  b: c\r\nd: e\r\n", "1", "e"},
-		{"\xEF\xBB\xBF" "a: 1\n", "0", "1"},
-		{"\xEF\xBB\xBF" "ä: ö\n...\n\xEF\xBB\xBF--- ü\n", "1", "ü"},
+		{"\xEF\xBB\xBF"
+		 "a: 1\n",
+		 "0", "1"},
+		{"\xEF\xBB\xBF"
+		 "ä: ö\n...\n\xEF\xBB\xBF--- ü\n",
+		 "1", "ü"},
 		{"%TAG !e! tag:x,1:\n--- !e!a\n- b\n", "", "!e!a\n- b"},
 		{"a:\n", "", "a:"},
 		{"a:\n", "0", ""},
@@ -148,23 +152,52 @@ static void check_comment(const char *text, bool should)
 static void test_comments(void)
 {
 	static const char *const with[] = {
-		"a: b # c\n", "# c\na: b\n", "a: b\n# c\n", "a: # c\n  b\n",
-		"- # c\n  a\n", "[a, # c\n b]\n", "[a # c\n]\n",
-		"a: | # c\n  b\n", "a: |\n  b\n# c\n", "a: |\n  b\n # c\nd: e\n",
-		"--- # c\na\n", "a\n... # c\n", "a\n...\n# c\n", "# c\n...\na\n",
-		"%YAML 1.2 # c\n---\na\n", "a: &x # c\n  b\n", "a: !t # c\n  b\n",
-		"? # c\n  a\n: b\n", "a: 'b'\t# c\n", "a: \"b\" #\n",
-		"a:\n  - b\n\n  # c\n", "{a: b} # c\n", "&a b: c # d\n",
-		"ä: ö # c\n", "- \"\x7f\" # c\n", "{a # c\n , b}\n", "# c",
+		"a: b # c\n",
+		"# c\na: b\n",
+		"a: b\n# c\n",
+		"a: # c\n  b\n",
+		"- # c\n  a\n",
+		"[a, # c\n b]\n",
+		"[a # c\n]\n",
+		"a: | # c\n  b\n",
+		"a: |\n  b\n# c\n",
+		"a: |\n  b\n # c\nd: e\n",
+		"--- # c\na\n",
+		"a\n... # c\n",
+		"a\n...\n# c\n",
+		"# c\n...\na\n",
+		"%YAML 1.2 # c\n---\na\n",
+		"a: &x # c\n  b\n",
+		"a: !t # c\n  b\n",
+		"? # c\n  a\n: b\n",
+		"a: 'b'\t# c\n",
+		"a: \"b\" #\n",
+		"a:\n  - b\n\n  # c\n",
+		"{a: b} # c\n",
+		"&a b: c # d\n",
+		"ä: ö # c\n",
+		"- \"\x7f\" # c\n",
+		"{a # c\n , b}\n",
+		"# c",
 	};
 	static const char *const without[] = {
-		"a: b#c\n", "a#b: c\n", "a: 'b # c'\n", "a: \"b # c\"\n",
-		"a: |\n  # b\n  c # d\n", "a: >\n  b\n  # c\n",
-		"a: 'b\n  # c'\n", "a: \"b\n  # c\"\n", "[a#b, c#d#]\n",
+		"a: b#c\n",
+		"a#b: c\n",
+		"a: 'b # c'\n",
+		"a: \"b # c\"\n",
+		"a: |\n  # b\n  c # d\n",
+		"a: >\n  b\n  # c\n",
+		"a: 'b\n  # c'\n",
+		"a: \"b\n  # c\"\n",
+		"[a#b, c#d#]\n",
 		"%TAG !e! tag:x/%23\n---\na\n",
-		"a: http://b/#c\n", "a: b\n  c#d\n", "- 'a''#''b'\n",
-		"ä: ö#c\n", "a: |+\n\n  # b\n\n",
-		"- |\n # a\n- b\n", "|\n  # a\n",
+		"a: http://b/#c\n",
+		"a: b\n  c#d\n",
+		"- 'a''#''b'\n",
+		"ä: ö#c\n",
+		"a: |+\n\n  # b\n\n",
+		"- |\n # a\n- b\n",
+		"|\n  # a\n",
 	};
 
 	for (size_t i = 0; i < sizeof(with) / sizeof(*with); i++)
@@ -180,13 +213,15 @@ static void test_traits(void)
 	check_traits("a: !!str 1\n", ATIO_DOC_TAGS);
 	check_traits("a: !t 1\n", ATIO_DOC_TAGS);
 	check_traits("a: ! 1\n", ATIO_DOC_TAGS);
-	check_traits("\xEF\xBB\xBF" "a: 1\n", ATIO_DOC_BOM);
+	check_traits("\xEF\xBB\xBF"
+		     "a: 1\n",
+		     ATIO_DOC_BOM);
 	check_traits("# c\n", ATIO_DOC_COMMENTS | ATIO_DOC_EMPTY);
 	check_traits("...\n", ATIO_DOC_EMPTY);
 	check_traits(" \t\n", ATIO_DOC_EMPTY);
 	check_traits("---\n", 0);
-	check_traits("&x !t a: b # c\n", ATIO_DOC_ANCHORS | ATIO_DOC_TAGS |
-						 ATIO_DOC_COMMENTS);
+	check_traits("&x !t a: b # c\n",
+		     ATIO_DOC_ANCHORS | ATIO_DOC_TAGS | ATIO_DOC_COMMENTS);
 }
 
 /* Only unquoted it is a merge key. */
@@ -237,7 +272,8 @@ static void test_limits(void)
 		{{.documents = 2}, "a\n...\nb\n", "a\n...\nb\n...\nc\n"},
 		{{.scalar_bytes = 4}, "a: bcde\n", "a: bcdef\n"},
 		{{.scalar_bytes = 4}, "a: 'äö'\n", "a: 'äöü'\n"},
-		{{.scalar_bytes = 4}, "a: '\x7f\x7f\x7f\x7f'\n",
+		{{.scalar_bytes = 4},
+		 "a: '\x7f\x7f\x7f\x7f'\n",
 		 "a: '\x7f\x7f\x7f\x7f\x7f'\n"},
 		{{.key_bytes = 3}, "abc: d\n", "abcd: d\n"},
 		{{.key_bytes = 3}, "a: !bc d\n", "a: !bcd e\n"},
@@ -246,7 +282,8 @@ static void test_limits(void)
 		{{.number_chars = 5}, "0x123\n", "0x1234\n"},
 		{{.number_chars = 5}, "1.2e3\n", "1.2e34\n"},
 		{{.input_bytes = 5}, "a: b\n", "a: bc\n"},
-		{{.alias_nodes = 3}, "- &a [b]\n- {*a : c}\n",
+		{{.alias_nodes = 3},
+		 "- &a [b]\n- {*a : c}\n",
 		 "- &a [b, c]\n- {*a : d}\n"},
 	};
 	struct atio_limits limits;

@@ -64,23 +64,68 @@ static const struct {
 	const char *text;
 	size_t len;
 } pieces[] = {
-	PIECE("a"),	PIECE("word"),	 PIECE(" "),	PIECE("  "),
-	PIECE("\n"),	PIECE("\n"),	 PIECE("\n\n"), PIECE("\r"),
-	PIECE("\t"),	PIECE(": "),	 PIECE(":"),	PIECE(" #"),
-	PIECE("#"),	PIECE("-"),	 PIECE("- "),	PIECE("? "),
-	PIECE("'"),	PIECE("\""),	 PIECE("\\"),	PIECE("\xC3\xA4"),
-	PIECE("\xC2\x85"), PIECE("\xC2\xA0"), PIECE("\xE2\x80\xA8"),
-	PIECE("\xE2\x80\xA9"), PIECE("\xEF\xBB\xBF"), PIECE("\xEF\xBF\xBF"),
-	PIECE("\x7F"),	PIECE("\xC2\x80"), PIECE("\x01"), PIECE("\0"),
-	PIECE("\x1B"),	PIECE("\xF0\x9F\x98\x80"),
-	PIECE("no"),	PIECE("1"),	 PIECE("1.5"),	PIECE("0x1F"),
-	PIECE("---"),	PIECE("..."),	 PIECE("|"),	PIECE(">"),
-	PIECE("%"),	PIECE("@"),	 PIECE("`"),	PIECE("&a"),
-	PIECE("*a"),	PIECE("!t "),	 PIECE(","),	PIECE("["),
-	PIECE("]"),	PIECE("{"),	 PIECE("}"),	PIECE("~"),
-	PIECE("="),	PIECE("<<"),	 PIECE("null"), PIECE("."),
-	PIECE("+"),	PIECE("e3"),	 PIECE("2001-01-01"), PIECE("1:30"),
-	PIECE("_"),	PIECE("\xF4\x80\x80\x80"),
+	PIECE("a"),
+	PIECE("word"),
+	PIECE(" "),
+	PIECE("  "),
+	PIECE("\n"),
+	PIECE("\n"),
+	PIECE("\n\n"),
+	PIECE("\r"),
+	PIECE("\t"),
+	PIECE(": "),
+	PIECE(":"),
+	PIECE(" #"),
+	PIECE("#"),
+	PIECE("-"),
+	PIECE("- "),
+	PIECE("? "),
+	PIECE("'"),
+	PIECE("\""),
+	PIECE("\\"),
+	PIECE("\xC3\xA4"),
+	PIECE("\xC2\x85"),
+	PIECE("\xC2\xA0"),
+	PIECE("\xE2\x80\xA8"),
+	PIECE("\xE2\x80\xA9"),
+	PIECE("\xEF\xBB\xBF"),
+	PIECE("\xEF\xBF\xBF"),
+	PIECE("\x7F"),
+	PIECE("\xC2\x80"),
+	PIECE("\x01"),
+	PIECE("\0"),
+	PIECE("\x1B"),
+	PIECE("\xF0\x9F\x98\x80"),
+	PIECE("no"),
+	PIECE("1"),
+	PIECE("1.5"),
+	PIECE("0x1F"),
+	PIECE("---"),
+	PIECE("..."),
+	PIECE("|"),
+	PIECE(">"),
+	PIECE("%"),
+	PIECE("@"),
+	PIECE("`"),
+	PIECE("&a"),
+	PIECE("*a"),
+	PIECE("!t "),
+	PIECE(","),
+	PIECE("["),
+	PIECE("]"),
+	PIECE("{"),
+	PIECE("}"),
+	PIECE("~"),
+	PIECE("="),
+	PIECE("<<"),
+	PIECE("null"),
+	PIECE("."),
+	PIECE("+"),
+	PIECE("e3"),
+	PIECE("2001-01-01"),
+	PIECE("1:30"),
+	PIECE("_"),
+	PIECE("\xF4\x80\x80\x80"),
 };
 
 static size_t draw_text(char *text)
@@ -115,8 +160,8 @@ static void build_bytes(struct atio_builder *b)
 
 static void build_float(struct atio_builder *b)
 {
-	static const double some[] = {0.0,  -0.0,  1.0, 1e22,
-				      1e-7, 0.1,   -2.5e300, 1e16};
+	static const double some[] = {0.0,  -0.0, 1.0,      1e22,
+				      1e-7, 0.1,  -2.5e300, 1e16};
 	uint64_t bits = draw();
 	double value;
 
@@ -186,9 +231,13 @@ static bool anchored[3];
 
 static bool build_tag(struct atio_builder *b)
 {
-	static const char *const tags[] = {
-		"!t", "!a b%", "tag:example.com,2000:x#[]", "!\xC3\xA4!c",
-		"tag:yaml.org,2002:set", "urn:x", "!<>"};
+	static const char *const tags[] = {"!t",
+					   "!a b%",
+					   "tag:example.com,2000:x#[]",
+					   "!\xC3\xA4!c",
+					   "tag:yaml.org,2002:set",
+					   "urn:x",
+					   "!<>"};
 	const char *tag = tags[below(sizeof(tags) / sizeof(*tags))];
 
 	if (below(8))
@@ -336,7 +385,8 @@ static void test_shared(void)
 
 static void test_cycle(void)
 {
-	static const char text[] = "&a\nb: *a\nc:\n  - &d\n    - *d\n    - *a\n";
+	static const char text[] =
+		"&a\nb: *a\nc:\n  - &d\n    - *d\n    - *a\n";
 	struct atio_doc *doc = must_load(text);
 
 	check_text(atio_doc_root(doc), text);
@@ -440,6 +490,33 @@ static void test_refused(void)
 	atio_builder_free(b);
 }
 
+/* The last that fits, and one byte less. */
+static void test_output_limit(void)
+{
+	static const char text[] = "- &a word\n- *a\n- - |\n    b\n    c\n";
+	struct atio_limits limits = {.version = ATIO_LIMITS_VERSION};
+	struct atio_value_error err;
+	struct atio_doc *doc = load(text, strlen(text));
+	char *out = NULL;
+	size_t len;
+
+	NEED(doc);
+	for (limits.output_bytes = 1; limits.output_bytes <= strlen(text);
+	     limits.output_bytes++) {
+		bool fits = limits.output_bytes == strlen(text);
+
+		err = (struct atio_value_error)ATIO_VALUE_ERROR_INIT;
+		CHECK_INT(dump_with(&atio_codec_yaml, atio_doc_root(doc),
+				    &limits, &out, &len, &err),
+			  fits ? 0 : -EFBIG);
+		CHECK_INT(err.error.code, fits ? 0 : EFBIG);
+		CHECK(fits == (out != NULL));
+	}
+	CHECK_STR(out, text);
+	free(out);
+	atio_doc_free(doc);
+}
+
 /* ---- what other formats have ----------------------------------------- */
 
 static void test_foreign(void)
@@ -483,6 +560,7 @@ int main(void)
 	test_shared_tag();
 	test_shared_documents();
 	test_refused();
+	test_output_limit();
 	test_foreign();
 	return check_result();
 }
