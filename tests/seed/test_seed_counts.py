@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
 """No update is lost: exact counts, whoever counts and whoever is killed."""
 import asyncio
+import os
+import random
 import time
+from multiprocessing.connection import wait
 
 import pytest
 
 from atomicio import (AsyncSafeFile, AsyncTimeoutError, SafeFile,
                       ThreadedSafeFile)
 from harness.tools import scaled
-from seed_help import Holder, in_threads, run_in_loop, takes
+from seed_help import SECONDS, Holder, in_threads, run_in_loop, takes
 
 
 def count_here(file, times, name):
@@ -96,6 +99,79 @@ def test_appends(folder, crew):
     lines = file.read_bytes().decode().splitlines()
     assert sorted(lines) == sorted(f"{name} {n} {'x' * 500}"
                                    for name in range(8) for n in range(times))
+
+
+# ---- with kill -9 -------------------------------------------------------------
+
+def count_until(path, times, name, said):
+    """Until this worker's own count, which the file knows, is @times."""
+    file = SafeFile(path)
+    done = 0
+    while done < times:
+        with file.locked() as f:
+            value = f.read() or {"n": 0, "by": {}}
+            done = value["by"].get(name, 0)
+            if done < times:
+                done += 1
+                value["n"] += 1
+                value["by"][name] = done
+                f.write(value)
+        os.write(said, b"x")
+
+
+class Doomed:
+    """Workers of which one after the other is killed, and started again."""
+
+    def __init__(self, crew, path, times):
+        self.crew, self.args = crew, (path, times)
+        self.reader, self.writer = os.pipe()
+        self.workers = {str(n): self.start(str(n)) for n in range(16)}
+
+    def start(self, name):
+        return self.crew.start(count_until, *self.args, name, self.writer)
+
+    def wait(self, most):
+        """Until something was written, or somebody has ended."""
+        ends = [p.sentinel for p in self.workers.values() if p.is_alive()]
+        ready = wait([self.reader, *ends], SECONDS)
+        assert ready, "nobody gets on"
+        if self.reader in ready:
+            os.read(self.reader, most)
+
+    def kill(self, name):
+        worker = self.workers[name]
+        if not worker.is_alive():
+            return False
+        worker.kill()
+        worker.join()
+        self.crew.members.remove(worker)
+        return True
+
+
+def test_processes_that_are_killed(folder, crew):
+    """Whoever is killed is started again and goes on from what the file says:
+    it is never half of something, and in the end the count is exact."""
+    path, times, most = folder / "a.json", scaled(40), scaled(40)
+    dice = random.Random(4)
+    doomed = Doomed(crew, path, times)
+    kills = 0
+    while kills < most and any(p.is_alive()
+                               for p in doomed.workers.values()):
+        doomed.wait(dice.randrange(1, 8))
+        name = dice.choice(list(doomed.workers))
+        if doomed.kill(name):
+            kills += 1
+            assert not path.exists() or counted(path) >= 1
+            doomed.workers[name] = doomed.start(name)
+    while any(p.is_alive() for p in doomed.workers.values()):
+        doomed.wait(4096)
+    crew.join()
+    os.close(doomed.reader)
+    os.close(doomed.writer)
+    assert kills
+    assert SafeFile(path).read()["by"] == {
+        name: times for name in doomed.workers}
+    assert counted(path) == 16 * times
 
 
 # ---- all kinds at once ---------------------------------------------------------
