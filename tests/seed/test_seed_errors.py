@@ -5,12 +5,9 @@ import pickle
 
 import pytest
 
-import atomicio
 from atomicio import (AsyncLockError, AsyncTimeoutError, AtomicIOError,
                       FileAppendError, FileOperationError, FileReadError,
                       FileWriteError, FormatNotRegisteredError, SafeFile)
-from harness.mount import Mount
-from harness.tools import scaled
 
 BROKEN = [
     ("a.json", b'{"a": 1,\n "b": }', 2, 7), ("a.json", b"[1,", 1, 4),
@@ -125,78 +122,3 @@ def test_permission_denied(kind, tmp_path, crew):
     crew.join()
     assert path.read_text() == "[1]"
     assert os.listdir(tmp_path) == ["a.json"]
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="needs root, for a loop mount")
-@pytest.mark.parametrize("on_mount", [False, True])
-def test_disk_full(kind, tmp_path, ext4_image, daemon, on_mount):
-    """A real one: the old file stays, whole, and nothing else is left."""
-    disk = ext4_image(4 << 20)
-    where = disk
-    if on_mount:
-        (disk / "src").mkdir()
-        mount = Mount(tmp_path, ["quarantine_size=1"], source=disk / "src",
-                      program=daemon).start()
-        mount.allow_log(".*")
-        where = mount.mnt
-    try:
-        file = kind(where / "a.json")
-        file.write(["old"])
-        with open(disk / "filler", "wb") as f:
-            while f.tell() < 2 << 20:
-                f.write(bytes(1 << 16))
-        big = ["x" * 1000] * 3000
-        for call, error in ((lambda: file.write(big), FileWriteError),
-                            (lambda: file.update(big), FileWriteError),
-                            (lambda: file.append("x" * 3000000),
-                             FileAppendError)):
-            with pytest.raises(error) as caught:
-                call()
-            assert caught.value.errno == 28
-            assert isinstance(caught.value, OSError)
-            assert file.read() == ["old"]
-        assert set(os.listdir(where)) - {"lost+found", "filler"} == {
-            "a.json"}
-        os.unlink(disk / "filler")
-        file.write(["new"])
-        assert file.read() == ["new"]
-    finally:
-        if on_mount:
-            mount.finish()
-
-
-# ---- size, and coming and going ------------------------------------------------------
-
-@pytest.mark.parametrize("suffix", ["json", "json.gz", "yaml", "toml"])
-def test_big(folder, suffix):
-    """More than 10 MB."""
-    value = {"rows": [{"id": n, "name": f"row {n}", "text": "x" * 400}
-                      for n in range(scaled(27_000))]}
-    file = SafeFile(folder / f"big.{suffix}")
-    file.write(value)
-    if suffix != "json.gz" and scaled(27_000) >= 27_000:
-        assert (folder / f"big.{suffix}").stat().st_size > 10_000_000
-    assert file.read() == value
-
-
-def test_deleted_and_made_again(folder, crew):
-    """1000 times, beside readers that see all of it or nothing."""
-    path, times = folder / "a.json", scaled(1000)
-    value = {"list": list(range(50))}
-    over = folder / "over"
-
-    def read():
-        file, seen = SafeFile(path), set()
-        while not over.exists():
-            found = file.read()
-            assert found is None or found == value
-            seen.add(found is None)
-    for _ in range(2):
-        crew.start(read)
-    file = SafeFile(path, durable=False)
-    for _ in range(times):
-        file.write(value)
-        atomicio.delete_file(path, missing_ok=False)
-    over.touch()
-    crew.join()
-    assert not path.exists()
