@@ -372,7 +372,8 @@ static int flush(struct atio_task *task, int fd)
 {
 	int r = -EOPNOTSUPP;
 
-	if (!task->flush && !task->blocks)
+	if (!task->flush && !task->blocks &&
+	    !(task->request.flags & ATIO_TASK_FLUSH_HERE))
 		r = atio_flush_begin(fd, &task->flush);
 	if (!task->flush)
 		return fsync(fd) < 0 ? -errno : 0;

@@ -7,6 +7,7 @@ the one of the build that is tested ($ATOMICFS_BUILD, build/).
 import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -52,8 +53,8 @@ def ground(request, tmp_path_factory, daemon):
 def folder(ground, request):
     """An empty directory there; by its end nothing may be in it but what the
     test names: no litter."""
-    path = ground / re.sub(r"\W+", "-", request.node.name)[:200]
-    path.mkdir()
+    name = re.sub(r"\W+", "-", request.node.name)[:200]
+    path = Path(tempfile.mkdtemp(prefix=name, dir=ground))
     yield path
     litter = [name for name in os.listdir(path)
               if name.startswith(".atomicio") or name.endswith((".lock",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import atomicio
-from atomicio import (AsyncSafeFile, FileAppendError, FileReadError,
+from atomicio import (AsyncSafeFile, FileAppendError,
                       FileWriteError, FormatNotRegisteredError, SafeFile,
                       ThreadedSafeFile)
 from seed_help import run_in_loop

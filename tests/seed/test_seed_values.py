@@ -4,7 +4,6 @@ import base64
 import collections
 import datetime as dt
 import enum
-import json
 import math
 import random
 

@@ -140,12 +140,16 @@ struct atio_task_request {
 	 * one of this process and never a thread's. */
 	uint64_t owner;
 	const struct atio_node *value; /* WRITE, UPDATE; lent until the end */
-	unsigned flags;                /* UPDATE */
+	unsigned flags; /* ATIO_UPDATE_... of UPDATE, ATIO_TASK_... */
 	const void *bytes;             /* lent until the end */
 	size_t len;
 	long timeout_ms; /* as atio_file_options; the whole waiting */
 };
 #define ATIO_TASK_REQUEST_VERSION 1
+
+/* There is nothing else to do meanwhile: flush to disk within atio_task_run,
+ * which is sooner done. */
+#define ATIO_TASK_FLUSH_HERE (1u << 1)
 
 /* @file must stay as long as the task. */
 int atio_task_begin(struct atio_file *file,

@@ -15,6 +15,7 @@ registers itself goes before what they bring.
 """
 from __future__ import annotations
 
+import csv
 import io
 import os
 import threading
@@ -39,8 +40,9 @@ Dumper = Callable[[Any, Any], None]
 
 # ---- loaders and dumpers ---------------------------------------------------
 
-# What a loader raises that was given text and wanted bytes.
+# What a loader raises that was given text and wanted bytes, and the reverse.
 _NOT_TEXT = (TypeError, UnicodeError, io.UnsupportedOperation)
+_NOT_BYTES = (*_NOT_TEXT, csv.Error)
 
 
 class Format(NamedTuple):
@@ -48,7 +50,8 @@ class Format(NamedTuple):
 
     loader(file) returns the value.  @file is a FormatFile; a loader that fails
     with it as one fails that needs bytes (TypeError, UnicodeError) is called
-    once more with a binary file.
+    once more with a binary file.  (One that fails otherwise, as zipfile does,
+    or that should be called once only, reads from file.buffer.)
     dumper(value, file) writes to a FormatFile.
     """
 
@@ -63,7 +66,7 @@ class Format(NamedTuple):
             first = e
         try:
             return self.loader(KeptBytes(content, name))
-        except _NOT_TEXT:  # that was not it
+        except _NOT_BYTES:  # that was not it
             raise first from None
 
     def dump(self, value: Any, name: str = "") -> bytes:
