@@ -115,6 +115,23 @@ static int exit_code(int code)
 	}
 }
 
+/* Whether a message of the library names the file: "open 'PATH': ..." or
+ * "PATH: ...". */
+static bool names(const char *text, const char *path)
+{
+	size_t len = strlen(path);
+	const char *s = text;
+
+	if (!strncmp(text, path, len) && !strncmp(text + len, ": ", 2))
+		return true;
+	while ((s = strchr(s, '\'')) != NULL) {
+		s++;
+		if (!strncmp(s, path, len) && s[len] == '\'')
+			return true;
+	}
+	return false;
+}
+
 int document_failed(const char *path, const struct atio_value_error *err)
 {
 	bool is_stdin = !strcmp(path, "-");
@@ -127,7 +144,7 @@ int document_failed(const char *path, const struct atio_value_error *err)
 			      err->line, err->column, text);
 	else if (err->has_pointer && *err->pointer)
 		complain("%s: at %s: %s", name, err->pointer, text);
-	else if (strstr(text, path)) /* as in: open 'PATH': ... */
+	else if (names(text, path))
 		complain("%s", text);
 	else
 		complain("%s: %s", name, text);

@@ -143,6 +143,24 @@ def test_cannot_be_held(tmp_path, text, source, target, pointer):
     assert out.read_text() == "old"
 
 
+def test_name_of_file(tmp_path):
+    """It is said once, also where the rest of the message has such a word."""
+    for name in ("a", "-", "XML"):
+        (tmp_path / name).write_text("h\n1\n")
+        line = fails(DATA, "convert", "--from", "csv", "--to", "xml",
+                     f"./{name}", cwd=tmp_path)
+        assert line.startswith(f"atomicio: ./{name}: XML is a map")
+        if name != "-":
+            line = fails(DATA, "convert", "--from", "csv", "--to", "xml", name,
+                         cwd=tmp_path)
+            assert line.startswith(f"atomicio: {name}: XML is a map")
+    line = fails(DATA, "convert", "--from", "json", "--to", "txt",
+                 text='{"non-text": 1}')
+    assert line.startswith("atomicio: standard input: ")
+    line = fails(MISSING, "read", "none.json", cwd=tmp_path)
+    assert line.count("none.json") == 1
+
+
 @pytest.mark.parametrize("data, message", [
     (b"\xff\xfe", "<stdin>:1:1: byte 0xFF is not UTF-8"),
     (b'{"a": "\x00"}', "<stdin>:1:8: "),
