@@ -136,8 +136,8 @@ int document_failed(const char *path, const struct atio_value_error *err)
 {
 	bool is_stdin = !strcmp(path, "-");
 	const char *name = is_stdin ? "standard input" : path;
-	const char *text = *err->error.text ? err->error.text
-					    : strerror(err->error.code);
+	const char *text =
+		*err->error.text ? err->error.text : strerror(err->error.code);
 
 	if (err->line)
 		complain_bare("%s:%zu:%zu: %s", is_stdin ? "<stdin>" : path,

@@ -338,15 +338,15 @@ static int understand(struct atio_object *object, struct atio_value_error *err)
 	object->dump = flag_of(root, "dump");
 	object->validate = flag_of(root, "validate");
 	if (!object->name || !atio_plugin_name_is_valid(object->name))
-		return fault(err, "its name '%s' is not of letters, digits, "
-				  "'-' and '_'",
+		return fault(err,
+			     "its name '%s' is not of letters, digits, "
+			     "'-' and '_'",
 			     object->name ? object->name : "");
 	if (!object->load && !object->dump)
 		return fault(err, "it can %s", "neither load nor dump");
-	return take_suffixes(object,
-			     atio_node_member(root, "suffixes",
-					      strlen("suffixes")),
-			     err);
+	return take_suffixes(
+		object, atio_node_member(root, "suffixes", strlen("suffixes")),
+		err);
 }
 
 int atio_object_describe(const char *host, const char *path,

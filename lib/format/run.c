@@ -465,8 +465,7 @@ static void prepare(struct run *run)
 		run->ends[i] = run->theirs[i] = -1;
 	run->pidfd = -1;
 	run->end_ms = now_ms() + run->limits->wall_ms;
-	atio_out_init(&run->output,
-		      run->keep_output ? run->limits->output : 0);
+	atio_out_init(&run->output, run->keep_output ? run->limits->output : 0);
 	atio_out_init(&run->message, ATIO_RUN_MESSAGE_MAX);
 }
 
