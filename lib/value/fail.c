@@ -32,6 +32,8 @@ void atio_text_tidy(char *text)
 static const char *key_text(const struct atio_node *key,
 			    char number[ATIO_FLOAT_TEXT_MAX], size_t *ret_len)
 {
+	while (key->type == ATIO_ALIAS)
+		key = key->inner;
 	if (key->type == ATIO_STRING)
 		return atio_node_text(key, ret_len);
 	if (key->type == ATIO_NULL || key->type >= ATIO_SEQ ||

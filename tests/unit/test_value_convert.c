@@ -193,8 +193,344 @@ static void test_scalars(void)
 			check_cell(&scalars[i], target);
 }
 
+/* ---- whole documents ------------------------------------------------- */
+
+struct document {
+	enum atio_target target;
+	const char *value, *becomes;
+};
+
+/* What is at the top, and what a table or an element may be. */
+static const struct document shapes[] = {
+	{ATIO_TO_TOML, "{}", "="},
+	{ATIO_TO_TOML, "[]", "E"},
+	{ATIO_TO_TOML, "1", "E"},
+	{ATIO_TO_TOML, "null", "E"},
+	{ATIO_TO_TOML, "!t {a: 1}", "E"},
+	{ATIO_TO_TOML, "{a: [1, 'x', [2.0, {b: nan}]]}", "="},
+	{ATIO_TO_TOML, "{a: [1, {b: null}]}", "E /a/1/b"},
+	{ATIO_TO_TXT, "'text'", "="},
+	{ATIO_TO_TXT, "{}", "E"},
+	{ATIO_TO_TXT, "[a]", "E"},
+	{ATIO_TO_CSV, "[]", "="},
+	{ATIO_TO_CSV, "[{a: x, b: y}]", "="},
+	{ATIO_TO_CSV, "[{a: x, b: y}, {a: z, b: ''}]", "="},
+	/* All rows in the order of the first one. */
+	{ATIO_TO_CSV, "[{a: x, b: y}, {b: z, a: w}]",
+	 "[{'a': 'x', 'b': 'y'}, {'a': 'w', 'b': 'z'}]"},
+	{ATIO_TO_CSV,
+	 "[{a: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7, h: 8, i: 9, j: 10},"
+	 " {j: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7, h: 8, i: 9, a: 10}]",
+	 "[{'a': '1', 'b': '2', 'c': '3', 'd': '4', 'e': '5', 'f': '6',"
+	 " 'g': '7', 'h': '8', 'i': '9', 'j': '10'}, {'a': '10', 'b': '2',"
+	 " 'c': '3', 'd': '4', 'e': '5', 'f': '6', 'g': '7', 'h': '8',"
+	 " 'i': '9', 'j': '1'}]"},
+	{ATIO_TO_CSV, "{a: x}", "E"},
+	{ATIO_TO_CSV, "null", "E"},
+	{ATIO_TO_CSV, "[{a: x}, [y]]", "E /1"},
+	{ATIO_TO_CSV, "[x]", "E /0"},
+	{ATIO_TO_CSV, "[{}]", "E /0"},
+	{ATIO_TO_CSV, "[{a: x}, {}]", "E /1"},
+	{ATIO_TO_CSV, "[{a: x, b: y}, {a: x}]", "E /1"},
+	{ATIO_TO_CSV, "[{a: x}, {a: x, b: y}]", "E /1"},
+	{ATIO_TO_CSV, "[{a: x}, {b: y}]", "E /1"},
+	{ATIO_TO_CSV, "[{a: x}, {a: [y]}]", "E /1/a"},
+	{ATIO_TO_CSV, "[{'': x}]", "E /0/"},
+	{ATIO_TO_CSV, "[{'a\\0': x}]", "E /0/a?"},
+	{ATIO_TO_CSV, "[{a: x}, {1: y}]", "E /1/1"},
+	{ATIO_TO_XML, "{r: x}", "="},
+	{ATIO_TO_XML, "{r: 1}", "{'r': '1'}"},
+	{ATIO_TO_XML, "{r: ''}", "="},
+	{ATIO_TO_XML, "{r: {a: [x, {b: y}], c: z}}", "="},
+	{ATIO_TO_XML, "{r: {'@a': 1, '#text': 2}}",
+	 "{'r': {'@a': '1', '#text': '2'}}"},
+	{ATIO_TO_XML, "{}", "E"},
+	{ATIO_TO_XML, "[r]", "E"},
+	{ATIO_TO_XML, "r", "E"},
+	{ATIO_TO_XML, "{r: x, s: y}", "E"},
+	{ATIO_TO_XML, "{'@r': x}", "E /@r"},
+	{ATIO_TO_XML, "{'#text': x}", "E /#text"},
+	{ATIO_TO_XML, "{r: [x, y]}", "E /r"},
+	{ATIO_TO_XML, "{r: null}", "E /r"},
+	{ATIO_TO_XML, "{r: {}}", "E /r"},
+	{ATIO_TO_XML, "{r: {a: []}}", "E /r/a"},
+	{ATIO_TO_XML, "{r: {a: [x]}}", "E /r/a"},
+	{ATIO_TO_XML, "{r: {a: [x, [y, z]]}}", "E /r/a/1"},
+	{ATIO_TO_XML, "{r: {a: [x, null]}}", "E /r/a/1"},
+	{ATIO_TO_XML, "{r: {a: [x, {b: {}}]}}", "E /r/a/1/b"},
+	{ATIO_TO_XML, "{r: {'#text': x}}", "E /r/#text"},
+	{ATIO_TO_XML, "{r: {'@a': x, '#text': ''}}", "E /r/#text"},
+	{ATIO_TO_XML, "{r: {'@a': x, '#text': b''}}", "E /r/#text"},
+	{ATIO_TO_XML, "{r: {'@a': x, '#text': y, b: z}}", "E /r/#text"},
+	{ATIO_TO_XML, "{r: {'@a': [x, y]}}", "E /r/@a"},
+	{ATIO_TO_XML, "{r: {'@a': {b: x}}}", "E /r/@a"},
+	{ATIO_TO_XML, "{r: {'@a': x, '#text': [y, z]}}", "E /r/#text"},
+	{ATIO_TO_XML, "{1: x}", "E /1"},
+};
+
+/* Several documents, tags, aliases, merge keys. */
+static const struct document yaml[] = {
+	{ATIO_TO_YAML, "1 --- [2]", "="},
+	{ATIO_TO_TYPED, "1 --- [2]", "="},
+	{ATIO_TO_JSON, "1 --- [2]", "E"},
+	{ATIO_TO_TOML, "{} --- {}", "E"},
+	{ATIO_TO_CSV, "[] --- []", "E"},
+	{ATIO_TO_XML, "{r: x} --- {r: y}", "E"},
+	{ATIO_TO_TXT, "x --- y", "E"},
+	{ATIO_TO_TYPED, "[&a 1, *a] --- {b: @1979-05-27}",
+	 "[1, 1] --- {'b': @1979-05-27}"},
+	{ATIO_TO_YAML, "{a: !t {b: !u 1}}", "="},
+	{ATIO_TO_TYPED, "{a: !t {b: !u 1}}", "="},
+	{ATIO_TO_JSON, "{a: [!t {b: 1}]}", "E /a/0"},
+	{ATIO_TO_YAML, "[&a {b: 1}, *a, {<<: *a}]", "="},
+	{ATIO_TO_JSON, "[&a {b: 1}, *a]", "[{'b': 1}, {'b': 1}]"},
+	{ATIO_TO_TYPED, "[&a !t b''  , *a]", "[!t b'', !t b'']"},
+	{ATIO_TO_JSON, "[&a 31~0x1F, *a]", "[31~0x1F, 31~0x1F]"},
+	{ATIO_TO_JSON, "[&a @1979-05-27, *a]", "['1979-05-27', '1979-05-27']"},
+	{ATIO_TO_TOML, "{a: &a [1], b: {c: *a}}",
+	 "{'a': [1], 'b': {'c': [1]}}"},
+	{ATIO_TO_TOML, "{a: [&a null]}", "E /a/0"},
+	{ATIO_TO_CSV, "[&a {x: 1}, *a]", "[{'x': '1'}, {'x': '1'}]"},
+	{ATIO_TO_CSV, "[{x: &a y, z: *a}]", "[{'x': 'y', 'z': 'y'}]"},
+	{ATIO_TO_CSV, "[{x: &a [y], z: *a}]", "E /0/x"},
+	{ATIO_TO_CSV, "[&a {x: 1}, {<<: *a, y: 2}]", "E /1"},
+	{ATIO_TO_CSV, "[&a {x: 1, y: 2}, {y: 3, <<: *a}]",
+	 "[{'x': '1', 'y': '2'}, {'x': '1', 'y': '3'}]"},
+	{ATIO_TO_XML, "{r: {a: &a x, b: [*a, *a]}}",
+	 "{'r': {'a': 'x', 'b': ['x', 'x']}}"},
+	{ATIO_TO_XML, "{r: {a: &a [x, y], b: *a}}",
+	 "{'r': {'a': ['x', 'y'], 'b': ['x', 'y']}}"},
+	/* An alias as a key. */
+	{ATIO_TO_JSON, "[&a k, {*a: 1}]", "['k', {'k': 1}]"},
+	{ATIO_TO_JSON, "[&a 7, {*a: 1}]", "E /1/7"},
+	{ATIO_TO_TOML, "{a: &a k, b: {*a: null}}", "E /b/k"},
+	{ATIO_TO_TYPED, "[&a [7], {*a: 1}]", "[[7], {[7]: 1}]"},
+	{ATIO_TO_CSV, "[{&a k: v}, {*a: w}]", "[{'k': 'v'}, {'k': 'w'}]"},
+	{ATIO_TO_XML, "{&a r: {*a: x}}", "{'r': {'r': 'x'}}"},
+	/* Merge keys: own ones win, then the earlier map. */
+	{ATIO_TO_JSON, "[&a {x: 1, y: 2}, {<<: *a, z: 3}]",
+	 "[{'x': 1, 'y': 2}, {'x': 1, 'y': 2, 'z': 3}]"},
+	{ATIO_TO_JSON, "[&a {x: 1, y: 2}, {z: 3, <<: *a, x: 4}]",
+	 "[{'x': 1, 'y': 2}, {'z': 3, 'y': 2, 'x': 4}]"},
+	{ATIO_TO_JSON, "[&a {x: 1}, &b {x: 2, y: 3}, {<<: [*a, *b]}]",
+	 "[{'x': 1}, {'x': 2, 'y': 3}, {'x': 1, 'y': 3}]"},
+	{ATIO_TO_JSON, "[&a {x: 1}, &b {<<: *a, y: 2}, {<<: *b, x: 3}]",
+	 "[{'x': 1}, {'x': 1, 'y': 2}, {'y': 2, 'x': 3}]"},
+	{ATIO_TO_JSON, "{<<: {x: 1}}", "{'x': 1}"},
+	{ATIO_TO_JSON, "{<<: {}}", "{}"},
+	{ATIO_TO_JSON, "{<<: []}", "{}"},
+	{ATIO_TO_JSON, "{a: &a [{x: 1}, {y: 2}], b: {<<: *a}}",
+	 "{'a': [{'x': 1}, {'y': 2}], 'b': {'x': 1, 'y': 2}}"},
+	{ATIO_TO_JSON, "{<<: {'<<': 1}, x: 2}", "{'<<': 1, 'x': 2}"},
+	{ATIO_TO_TYPED, "{<<: {1: a}}", "{1: 'a'}"},
+	{ATIO_TO_JSON, "{<<: {1: a}}", "E /1"},
+	{ATIO_TO_JSON, "{'<<': {x: 1}}", "="},
+	{ATIO_TO_JSON, "{<<: 1}", "E /<<"},
+	{ATIO_TO_JSON, "{a: {<<: [{}, 1]}}", "E /a/<</1"},
+	{ATIO_TO_JSON, "{<<: [[{}]]}", "E /<</0"},
+	{ATIO_TO_JSON, "{<<: null}", "E /<<"},
+	/* Without end. */
+	{ATIO_TO_YAML, "&a [*a]", "="},
+	{ATIO_TO_JSON, "&a [*a]", "ELOOP /0"},
+	{ATIO_TO_JSON, "{a: &a {b: [1, *a]}}", "ELOOP /a/b/1"},
+	{ATIO_TO_JSON, "[&a !t [*a]]", "E /0"},
+	{ATIO_TO_TYPED, "[&a !t [*a]]", "ELOOP /0/0"},
+	{ATIO_TO_JSON, "&a {<<: *a}", "ELOOP /<<"},
+	{ATIO_TO_JSON, "&a {b: {<<: *a}}", "ELOOP /b/<<"},
+	{ATIO_TO_JSON, "&a {<<: {<<: *a}}", "ELOOP /<</<<"},
+	{ATIO_TO_CSV, "&a [{x: *a}]", "ELOOP /0/x"},
+	{ATIO_TO_XML, "&a {r: *a}", "ELOOP /r"},
+	{ATIO_TO_TOML, "&a {x: [*a]}", "ELOOP /x/0"},
+};
+
+static void check_documents(const struct document *documents, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		check_becomes(documents[i].value, documents[i].value,
+			      documents[i].target, documents[i].becomes, "");
+}
+
+/* ---- limits ---------------------------------------------------------- */
+
+static void check_limited(struct atio_limits limits, enum atio_target target,
+			  const char *text, int error)
+{
+	struct atio_doc *doc = doc_of(text), *made = NULL;
+	struct atio_value_error err = ATIO_VALUE_ERROR_INIT;
+	const struct atio_node *root;
+	int r;
+
+	limits.version = ATIO_LIMITS_VERSION;
+	r = atio_value_convert(atio_doc_root(doc), target, &limits, &made,
+			       &root, &err);
+	if (r != -error)
+		printf("%s: %s\n", text, err.error.text);
+	CHECK_INT(r, -error);
+	CHECK_INT(err.error.code, error);
+	atio_doc_free(made);
+	atio_doc_free(doc);
+}
+
+#define WITHIN(...) ((struct atio_limits){__VA_ARGS__})
+
+static void test_limits(void)
+{
+	const enum atio_target json = ATIO_TO_JSON;
+
+	check_limited(WITHIN(.nodes = 5), json, "{a: [1], b: 2}", EFBIG);
+	check_limited(WITHIN(.nodes = 6), json, "{a: [1], b: 2}", 0);
+	check_limited(WITHIN(.depth = 2), json, "[[1], {}]", 0);
+	check_limited(WITHIN(.depth = 2), json, "[[1], [{}]]", EFBIG);
+	check_limited(WITHIN(.depth = 1), ATIO_TO_YAML, "[{}]", EFBIG);
+	check_limited(WITHIN(.depth = 1), ATIO_TO_TYPED, "[1] --- [2]", 0);
+	check_limited(WITHIN(.depth = 1), ATIO_TO_TYPED, "!t [!t 1]", 0);
+	/* Aliases are counted on their own: 4 times {x: 1} is 12 values. */
+	check_limited(WITHIN(.alias_nodes = 12), json,
+		      "[&a {x: 1}, *a, *a, *a, *a]", 0);
+	check_limited(WITHIN(.alias_nodes = 11), json,
+		      "[&a {x: 1}, *a, *a, *a, *a]", EFBIG);
+	check_limited(WITHIN(.alias_bytes = 9), json,
+		      "[&a {x: 'ab'}, *a, *a, *a]", 0);
+	check_limited(WITHIN(.alias_bytes = 8), json,
+		      "[&a {x: 'ab'}, *a, *a, *a]", EFBIG);
+	check_limited(WITHIN(.alias_nodes = 1), ATIO_TO_YAML,
+		      "[&a {x: 1}, *a, *a, *a, *a]", 0);
+	/* An alias makes a tree deeper than it was written. */
+	check_limited(WITHIN(.depth = 3), json, "[&a [1], [*a]]", 0);
+	check_limited(WITHIN(.depth = 2), json, "[&a [1], [*a]]", EFBIG);
+	check_limited(WITHIN(.depth = 2), json, "[&a 1, [*a]]", 0);
+	/* What is merged is counted, even if it is not taken. */
+	check_limited(WITHIN(.alias_nodes = 4), json, "{<<: [{}, {}, {}, {}]}",
+		      0);
+	check_limited(WITHIN(.alias_nodes = 3), json, "{<<: [{}, {}, {}, {}]}",
+		      EFBIG);
+	check_limited(WITHIN(.columns = 2), ATIO_TO_CSV, "[{a: 1, b: 2}]", 0);
+	check_limited(WITHIN(.columns = 1), ATIO_TO_CSV, "[{a: 1, b: 2}]",
+		      EFBIG);
+	check_limited(WITHIN(.depth = 10001), json, "1", EINVAL);
+	check_limited(WITHIN(0), (enum atio_target)TARGETS, "1", EINVAL);
+	check_limited(WITHIN(0), (enum atio_target) - 1, "1", EINVAL);
+}
+
+/* ---- bombs ----------------------------------------------------------- */
+
+/* @levels lists or merges of ten aliases to the level before. */
+static struct atio_doc *bomb(int levels, bool merges)
+{
+	struct atio_builder *b;
+	struct atio_doc *doc = NULL;
+	char name[16];
+
+	NEED(atio_builder_new(NULL, &b) == 0);
+	(void)atio_build_seq(b);
+	for (int level = 0; level < levels; level++) {
+		(void)snprintf(name, sizeof(name), "a%d", level);
+		(void)atio_build_anchor(b, name, strlen(name));
+		if (merges) {
+			(void)atio_build_map(b);
+			b->style = ATIO_STYLE_PLAIN;
+			(void)atio_build_string(b, "<<", 2);
+		}
+		(void)atio_build_seq(b);
+		(void)snprintf(name, sizeof(name), "a%d", level - 1);
+		for (int i = 0; i < 10; i++)
+			(void)(level ? atio_build_alias(b, name, strlen(name))
+				     : atio_build_map(b) + atio_build_end(b));
+		(void)atio_build_end(b);
+		if (merges)
+			(void)atio_build_end(b);
+	}
+	(void)atio_build_end(b);
+	NEED(atio_builder_finish(b, &doc, NULL) == 0);
+	atio_builder_free(b);
+	return doc;
+}
+
+/* Were it expanded, it would have 10^30 values. */
+static void test_bombs(void)
+{
+	static const enum atio_target targets[] = {ATIO_TO_JSON, ATIO_TO_TYPED};
+	struct atio_value_error err;
+	const struct atio_node *root;
+	struct atio_doc *doc, *made;
+
+	for (int merges = 0; merges < 2; merges++) {
+		doc = bomb(30, merges);
+		for (size_t i = 0; i < LENGTH(targets); i++)
+			CHECK_INT(convert(atio_doc_root(doc), targets[i], &made,
+					  &root, &err),
+				  -EFBIG);
+		CHECK_INT(convert(atio_doc_root(doc), ATIO_TO_YAML, &made,
+				  &root, &err),
+			  0);
+		CHECK(!made && root == atio_doc_root(doc));
+		atio_doc_free(doc);
+	}
+}
+
+/* A chain is no bomb, but deeper than what may be nested. */
+static void test_chain(void)
+{
+	struct atio_doc *doc, *made;
+	struct atio_value_error err;
+	const struct atio_node *root;
+	struct atio_builder *b;
+	char name[16];
+
+	NEED(atio_builder_new(NULL, &b) == 0);
+	(void)atio_build_seq(b);
+	for (int i = 0; i < 100000; i++) {
+		(void)snprintf(name, sizeof(name), "a%d", i);
+		(void)atio_build_anchor(b, name, strlen(name));
+		(void)atio_build_seq(b);
+		(void)snprintf(name, sizeof(name), "a%d", i - 1);
+		if (i)
+			(void)atio_build_alias(b, name, strlen(name));
+		(void)atio_build_end(b);
+	}
+	(void)atio_build_end(b);
+	NEED(atio_builder_finish(b, &doc, NULL) == 0);
+	atio_builder_free(b);
+	CHECK_INT(convert(atio_doc_root(doc), ATIO_TO_JSON, &made, &root, &err),
+		  -EFBIG);
+	CHECK(strncmp(err.pointer, ".../0/0/", 8) == 0);
+	atio_doc_free(doc);
+}
+
+/* ---- what stays ------------------------------------------------------ */
+
+/* A document of its own: nothing of it is of the other one.  Spans and styles
+ * are those of the source. */
+static void test_own(void)
+{
+	struct atio_doc *doc = doc_of("[@1979-05-27, &a 0.1~0.10, *a, {k: v}]");
+	const struct atio_node *root, *node;
+	struct atio_doc *made;
+	struct atio_value_error err;
+
+	doc->root->items[0]->offset = 7;
+	doc->root->items[0]->length = 10;
+	doc->root->items[3]->style = ATIO_STYLE_FLOW;
+	CHECK_INT(convert(atio_doc_root(doc), ATIO_TO_JSON, &made, &root, &err),
+		  0);
+	atio_doc_free(doc);
+	CHECK_STR(text_of(root), "['1979-05-27', 0.1~0.10, 0.1~0.10,"
+				 " {'k': 'v'}]");
+	node = atio_node_at(root, 0);
+	CHECK_INT(atio_node_span(node).offset, 7);
+	CHECK_INT(atio_node_span(node).length, 10);
+	CHECK_INT(atio_node_at(root, 3)->style, ATIO_STYLE_FLOW);
+	atio_doc_free(made);
+}
+
 int main(void)
 {
 	test_scalars();
+	check_documents(shapes, LENGTH(shapes));
+	check_documents(yaml, LENGTH(yaml));
+	test_limits();
+	test_bombs();
+	test_chain();
+	test_own();
 	return check_result();
 }
