@@ -60,7 +60,8 @@ static bool is_written_alike(const struct atio_node *a,
 	const char *a_text = atio_node_lexeme(a, &a_len);
 	const char *b_text = atio_node_lexeme(b, &b_len);
 
-	return a->style == b->style && !a_text == !b_text && a_len == b_len &&
+	return a->type == b->type && a->style == b->style &&
+	       !a_text == !b_text && a_len == b_len &&
 	       (!a_len || memcmp(a_text, b_text, a_len) == 0);
 }
 
@@ -160,7 +161,10 @@ static int decide_map(struct atio_restorer *r, const struct atio_node *view,
 		at = atio_map_find(base, view->pairs[i].key);
 		if (at < 0)
 			*of &= ~OF_BASE;
-		else if ((size_t)at != i) /* an order: which one stands? */
+		else if (!is_written_alike(view->pairs[i].key,
+					   base->pairs[at].key))
+			*of &= ~OF_VIEW;
+		if (at >= 0 && (size_t)at != i) /* which order stands? */
 			*of &= atio_restore_unordered(r) ? ~OF_VIEW : ~OF_BASE;
 		e = decide(r, view->pairs[i].value,
 			   at < 0 ? NULL : base->pairs[at].value, &one);

@@ -23,8 +23,8 @@ static struct atio_doc *written(const struct atio_node *node)
 }
 
 /* The text of what is restored from @view; static. */
-static const char *restored(const struct atio_node *view,
-			    enum atio_target from, const struct atio_node *base)
+static const char *restored(const struct atio_node *view, enum atio_target from,
+			    const struct atio_node *base)
 {
 	static char text[65536];
 	struct atio_value_error err = ATIO_VALUE_ERROR_INIT;
@@ -72,13 +72,85 @@ static const struct row {
 	{ATIO_TO_JSON, "{n: 31~0x1F, m: 2}", "{n: 31, m: 3}",
 	 "{'n': 31~0x1F, 'm': 3}"},
 	{ATIO_TO_JSON, "{a: &x {k: 1}, b: *x, c: 1}",
-	 "{a: {k: 1}, b: {k: 1}, c: 2}",
-	 "{'a': {'k': 1}, 'b': *x, 'c': 2}"},
+	 "{a: {k: 1}, b: {k: 1}, c: 2}", "{'a': {'k': 1}, 'b': *x, 'c': 2}"},
 	{ATIO_TO_JSON, "{a: &x {k: 1}, b: *x}", "{a: {k: 1}, b: {k: 2}}",
 	 "{'a': {'k': 1}, 'b': {'k': 2}}"},
 	{ATIO_TO_JSON, "{a: &x {k: 1}, b: {<<: *x, l: 2}}",
 	 "{a: {k: 1}, b: {k: 1, l: 2}}",
 	 "{'a': {'k': 1}, 'b': {<<: *x, 'l': 2}}"},
+	/* What an alias stands for was changed, or comes behind it now. */
+	{ATIO_TO_JSON, "{a: &x {k: 1}, b: *x, c: *x}",
+	 "{a: {k: 2}, b: {k: 1}, c: {k: 1}}",
+	 "{'a': {'k': 2}, 'b': {'k': 1}, 'c': *x}"},
+	{ATIO_TO_JSON, "{a: &x [1], b: *x}", "{b: [1], a: [1]}",
+	 "{'b': [1], 'a': [1]}"},
+	{ATIO_TO_JSON, "{a: &x {k: &y [1]}, b: *x, c: *y, d: 1}",
+	 "{a: {k: [1]}, b: {k: [1]}, c: [1], d: 2}",
+	 "{'a': {'k': [1]}, 'b': *x, 'c': *y, 'd': 2}"},
+	{ATIO_TO_JSON, "{a: &x {k: &y [1]}, b: *x, c: *y}",
+	 "{a: 1, b: {k: [1]}, c: [1]}", "{'a': 1, 'b': {'k': [1]}, 'c': *y}"},
+	{ATIO_TO_JSON, "[&x 1, *x, 2]", "[1, 1, 3]", "[1, *x, 3]"},
+	{ATIO_TO_JSON, "[&x 1, *x]", "[2, 1]", "[2, 1]"},
+	{ATIO_TO_JSON, "[&x k, {*x: 1}]", "['k', {k: 2}]", "['k', {*x: 2}]"},
+	{ATIO_TO_JSON, "{a: &x {k: 1}, b: {<<: *x, l: 2}}",
+	 "{a: {k: 1}, b: {k: 1, l: 3}}",
+	 "{'a': {'k': 1}, 'b': {'k': 1, 'l': 3}}"},
+	/* The order of keys says something, or it does not. */
+	{ATIO_TO_JSON, "{a: 1, b: 31~0x1F}", "{b: 31, a: 1}",
+	 "{'b': 31~0x1F, 'a': 1}"},
+	{ATIO_TO_TOML, "{a: {x: 1}, b: 31~0x1F}", "{b: 31, a: {x: 1}}",
+	 "{'a': {'x': 1}, 'b': 31~0x1F}"},
+	{ATIO_TO_TOML, "{a: {x: 1}, b: 2}", "{c: 4, b: 3, a: {x: 1}}",
+	 "{'a': {'x': 1}, 'b': 3, 'c': 4}"},
+	{ATIO_TO_TOML, "{a: {x: 1}, b: 2, c: 3}", "{c: 3, a: {x: 1}}",
+	 "{'a': {'x': 1}, 'c': 3}"},
+	{ATIO_TO_CSV, "[{a: 1, b: 2}, {b: 3, a: 4}]",
+	 "[{a: '1', b: '2'}, {a: '5', b: '3'}]",
+	 "[{'a': 1, 'b': 2}, {'b': 3, 'a': 5}]"},
+	{ATIO_TO_XML, "{r: {a: 1, '@b': 2}}", "{r: {'@b': '2', a: '1'}}",
+	 "{'r': {'a': 1, '@b': 2}}"},
+	/* Texts of each type. */
+	{ATIO_TO_CSV, "[{f: 1.5, g: 1.5, h: 1.5, i: 1.5, j: 1.5}]",
+	 "[{f: '2', g: '-inf', h: 'nan', i: '1e999', j: '.5'}]",
+	 "[{'f': 2.0, 'g': -inf, 'h': nan, 'i': '1e999', 'j': '.5'}]"},
+	{ATIO_TO_CSV, "[{a: 1, b: 1, c: 1, d: 1, e: 1}]",
+	 "[{a: '-0', b: '+1', c: ' 1', d: '1.0', e: ''}]",
+	 "[{'a': 0~-0, 'b': '+1', 'c': ' 1', 'd': '1.0', 'e': ''}]"},
+	{ATIO_TO_CSV, "[{a: true, b: true, c: null, d: null}]",
+	 "[{a: 'True', b: 'false', c: 'null', d: ''}]",
+	 "[{'a': 'True', 'b': false, 'c': 'null', 'd': null}]"},
+	{ATIO_TO_CSV, "[{a: @1979-05-27t07:32:00z}]",
+	 "[{a: '1979-05-27T07:32:00Z'}]",
+	 "[{'a': @1979-05-27T07:32:00Z~1979-05-27t07:32:00z}]"},
+	{ATIO_TO_CSV, "[{a: @1979-05-27}]", "[{a: '1979-02-29'}]",
+	 "[{'a': '1979-02-29'}]"},
+	{ATIO_TO_CSV, "[{a: 123456789012345678901234567890}]", "[{a: '7'}]",
+	 "[{'a': 7}]"},
+	{ATIO_TO_TXT, "5", "'6'", "6"},
+	{ATIO_TO_TXT, "null", "''", "null"},
+	{ATIO_TO_TXT, "true", "'yes'", "'yes'"},
+	{ATIO_TO_JSON, "[0.0]", "[-0.0]", "[-0.0]"},
+	{ATIO_TO_JSON, "[1]", "[1.0]", "[1.0]"},
+	/* What YAML and typed JSON can hold besides. */
+	{ATIO_TO_TYPED, "!t {a: 31~0x1F, b: 1}", "!t {a: 31, b: 2}",
+	 "!t {'a': 31~0x1F, 'b': 2}"},
+	{ATIO_TO_TYPED, "!t {a: 31~0x1F, b: 1}", "!u {a: 31, b: 1}",
+	 "!u {'a': 31, 'b': 1}"},
+	{ATIO_TO_TYPED, "{1: 31~0x1F, 2: 1}", "{1: 31, 2: 2, 3: 3}",
+	 "{1: 31~0x1F, 2: 2, 3: 3}"},
+	{ATIO_TO_TYPED, "31~0x1F --- 2", "31 --- 3", "31~0x1F --- 3"},
+	{ATIO_TO_TYPED, "31~0x1F --- 2", "31", "31"},
+	{ATIO_TO_YAML, "{a: 31~0x1F, b: 1}", "{a: 31, b: 2}",
+	 "{'a': 31~0x1F, 'b': 2}"},
+	{ATIO_TO_YAML, "{d: @2020-02-29, e: 1}", "{d: '2021-03-01', e: 1}",
+	 "{'d': @2021-03-01, 'e': 1}"},
+	{ATIO_TO_YAML, "{d: @2020-02-29}", "{x: &a '2020-02-29', d: *a}",
+	 "{'x': '2020-02-29', 'd': @2020-02-29}"},
+	{ATIO_TO_YAML, "{a: 31~0x1F}", "{a: 31, b: &q [1], c: *q}",
+	 "{'a': 31, 'b': [1], 'c': *q}"},
+	{ATIO_TO_YAML, "{a: &x [*x, 1]}", "{a: &y [*y, 2]}", "{'a': [*y, 2]}"},
+	{ATIO_TO_YAML, "{a: &x [*x, 1]}", "{a: [[[3], 1], 2]}",
+	 "{'a': [[[3], 1], 2]}"},
 	/* Other places, other kinds. */
 	{ATIO_TO_JSON, "{a: [1, @2020-02-29]}", "{a: {b: '2020-02-29'}}",
 	 "{'a': {'b': '2020-02-29'}}"},
@@ -102,6 +174,62 @@ static void test_rows(void)
 	}
 }
 
+/* What is as it shall be is not copied; what is restored is of neither. */
+static void test_copies(void)
+{
+	struct atio_doc *base = doc_of("{a: 31, b: [x], c: {k: v}}");
+	struct atio_doc *view = doc_of("{a: 31, b: [x], c: {k: w}}");
+	struct atio_doc *made = base;
+	const struct atio_node *root;
+
+	CHECK_INT(atio_value_restore(atio_doc_root(view), ATIO_TO_JSON,
+				     atio_doc_root(base), NULL, &made, &root,
+				     NULL),
+		  0);
+	CHECK(!made && root == atio_doc_root(view));
+	base->root->pairs[1].value->offset = 5;
+	base->root->pairs[1].value->length = 6;
+	base->root->pairs[1].value->style = ATIO_STYLE_FLOW;
+	CHECK_INT(atio_value_restore(atio_doc_root(view), ATIO_TO_JSON,
+				     atio_doc_root(base), NULL, &made, &root,
+				     NULL),
+		  0);
+	CHECK(made && root == atio_doc_root(made));
+	atio_doc_free(base);
+	atio_doc_free(view);
+	CHECK_STR(text_of(root), "{'a': 31, 'b': ['x'], 'c': {'k': 'w'}}");
+	CHECK_INT(atio_node_span(atio_node_at(root, 1)).offset, 5);
+	CHECK_INT(atio_node_at(root, 1)->style, ATIO_STYLE_FLOW);
+	atio_doc_free(made);
+}
+
+static void test_errors(void)
+{
+	const struct atio_limits limits = {.version = 2};
+	struct atio_value_error err = ATIO_VALUE_ERROR_INIT;
+	struct atio_doc *base = doc_of("&a {<<: *a, b: {<<: 1}}");
+	struct atio_doc *view = doc_of("{b: {c: 1}}"), *made = NULL;
+	const struct atio_node *root = NULL;
+
+	CHECK_INT(atio_value_restore(atio_doc_root(view), ATIO_TO_JSON,
+				     atio_doc_root(base), &limits, &made, &root,
+				     &err),
+		  -EINVAL);
+	CHECK_INT(err.error.code, EINVAL);
+	CHECK_INT(atio_value_restore(atio_doc_root(view), (enum atio_target)99,
+				     atio_doc_root(base), NULL, &made, &root,
+				     NULL),
+		  -EINVAL);
+	/* A base that no view can show. */
+	CHECK_INT(atio_value_restore(atio_doc_root(view), ATIO_TO_JSON,
+				     atio_doc_root(base), NULL, &made, &root,
+				     NULL),
+		  -ELOOP);
+	CHECK(!made && !root);
+	atio_doc_free(base);
+	atio_doc_free(view);
+}
+
 /* ---- all that a view can show -------------------------------------------- */
 
 static void put(char *text, size_t size, const char *more)
@@ -113,12 +241,29 @@ static void put(char *text, size_t size, const char *more)
 
 static void put_scalar(char *text, size_t size, struct random *random)
 {
-	static const char *const scalars[] = {
-		"null", "true", "false", "0", "-7", "31~0x1F",
-		"123456789012345678901234567890", "2.5", "0.0", "-0.0", "inf",
-		"nan", "'text'", "'1'", "'true'", "''", "'2020-02-29'",
-		"@2020-02-29", "@1979-05-27T07:32:00Z", "@07:32:00",
-		"b'bytes'", "b''", "100.0~1e2"};
+	static const char *const scalars[] = {"null",
+					      "true",
+					      "false",
+					      "0",
+					      "-7",
+					      "31~0x1F",
+					      "123456789012345678901234567890",
+					      "2.5",
+					      "0.0",
+					      "-0.0",
+					      "inf",
+					      "nan",
+					      "'text'",
+					      "'1'",
+					      "'true'",
+					      "''",
+					      "'2020-02-29'",
+					      "@2020-02-29",
+					      "@1979-05-27T07:32:00Z",
+					      "@07:32:00",
+					      "b'bytes'",
+					      "b''",
+					      "100.0~1e2"};
 
 	put(text, size, scalars[pick(random, LENGTH(scalars))]);
 }
@@ -155,8 +300,8 @@ static void put_table(char *text, size_t size, struct random *random)
 	for (i = 0; i < n; i++) {
 		put(text, size, i ? ", {" : "{");
 		for (c = 0; c < columns; c++) {
-			(void)snprintf(key, sizeof(key), "%sk%u: ",
-				       c ? ", " : "", c);
+			(void)snprintf(key, sizeof(key),
+				       "%sk%u: ", c ? ", " : "", c);
 			put(text, size, key);
 			put_scalar(text, size, random);
 		}
@@ -213,6 +358,8 @@ static void test_random(void)
 int main(void)
 {
 	test_rows();
+	test_copies();
+	test_errors();
 	test_random();
 	return check_result();
 }
