@@ -238,6 +238,22 @@ static int look(struct operation *o, struct atio_pointer *p,
 	return r < 0 ? impossible(o, -r, p, err.error.text) : 0;
 }
 
+/* With what is merged in it.  1: equal; 0: not; -ENOMEM. */
+static int equals_merged(struct operation *o, const struct atio_node *node)
+{
+	const struct atio_node *shown;
+	struct atio_doc *doc = NULL;
+	int r;
+
+	r = atio_value_convert(node, ATIO_TO_TYPED, &o->edit->doc->limits, &doc,
+			       &shown, NULL);
+	if (r < 0 || !doc)
+		return r == -ENOMEM ? r : 0;
+	r = atio_node_equal(shown, o->value, true);
+	atio_doc_free(doc);
+	return r;
+}
+
 static int test(struct operation *o, struct atio_pointer *p)
 {
 	const struct atio_node *node;
@@ -247,6 +263,8 @@ static int test(struct operation *o, struct atio_pointer *p)
 	if (r < 0)
 		return r;
 	r = atio_node_equal(node, o->value, true);
+	if (r == 0)
+		r = equals_merged(o, node);
 	if (r < 0)
 		return atio_edit_no_memory(o->edit);
 	return r ? 0 : impossible(o, ESTALE, p, "is another value");

@@ -197,6 +197,9 @@ static const struct row yaml[] = {
 	   "[{op: replace, path: /b/z, value: 2}, {op: test, path: /b/x, value:"
 	   " 1}]",
 	   "{'a': {'x': 1}, 'b': {<<: *a, 'z': 2}}"),
+	OK("{a: &a {x: 1}, b: {<<: *a, z: 1}}",
+	   "[{op: test, path: '', value: {a: {x: 1}, b: {x: 1.0, z: 1}}}]",
+	   "{'a': {'x': 1}, 'b': {<<: *a, 'z': 1}}"),
 	{"{a: &a {x: 1}, b: {<<: *a}}", "[{op: remove, path: /b/<<}]", NULL,
 	 ENOENT, NULL, NULL},
 	OK("1 --- {a: 2}", "[{op: add, path: /1/b, value: 3}]",
