@@ -87,7 +87,7 @@ size_t atio_int_text(int64_t value, char text[ATIO_FLOAT_TEXT_MAX])
 
 struct decimal {
 	uint64_t digits; /* the first 19 at most */
-	int count;	 /* of significant digits */
+	int count;       /* of significant digits */
 	long exponent;
 	bool negative;
 };
@@ -160,10 +160,10 @@ static int parse_slowly(const char *text, size_t len, double *ret)
 
 int atio_float_parse(const char *text, size_t len, double *ret)
 {
-	static const double powers[] = {
-		1e0,  1e1,  1e2,  1e3,	1e4,  1e5,  1e6,  1e7,
-		1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-		1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+	static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,
+					1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+					1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
+					1e18, 1e19, 1e20, 1e21, 1e22};
 	struct decimal d = {0};
 	double value;
 
@@ -183,6 +183,39 @@ int atio_float_parse(const char *text, size_t len, double *ret)
 
 /* ---- writing floats -------------------------------------------------- */
 
+/* The decimal behind that of @text ("d.ddde+xx"); false: it has more digits. */
+static bool next_decimal(char *text)
+{
+	char *s = strchr(text, 'e') - 1;
+
+	for (; s >= text; s--) {
+		if (!is_digit(*s))
+			continue;
+		if (*s != '9') {
+			++*s;
+			return true;
+		}
+		*s = '0';
+	}
+	return false;
+}
+
+/* Write @value with @precision digits.  Whether it reads back. */
+static bool try_precision(double value, int precision,
+			  char text[ATIO_FLOAT_TEXT_MAX])
+{
+	int exponent;
+
+	(void)snprintf(text, ATIO_FLOAT_TEXT_MAX, "%.*e", precision - 1, value);
+	if (strtod(text, NULL) == value)
+		return true;
+	/* Below a power of two doubles are twice as dense as above it, so the
+	 * nearest decimal may be that of another double, and the next one above
+	 * not. */
+	return frexp(value, &exponent) == 0.5 && next_decimal(text) &&
+	       strtod(text, NULL) == value;
+}
+
 /* The digits of the shortest decimal that reads back as @value (finite, not
  * 0, positive) without the point, and the exponent of the first one. */
 static size_t shortest(double value, char digits[ATIO_FLOAT_TEXT_MAX],
@@ -194,16 +227,10 @@ static size_t shortest(double value, char digits[ATIO_FLOAT_TEXT_MAX],
 	int precision = value < 2.2250738585072014e-308 ? 1 : EXACT_DIGITS;
 	char text[ATIO_FLOAT_TEXT_MAX];
 	const char *s;
-	double back = 0;
 	size_t n = 0;
 
-	for (; precision <= 17; precision++) {
-		(void)snprintf(text, sizeof(text), "%.*e", precision - 1,
-			       value);
-		back = strtod(text, NULL);
-		if (back == value)
-			break;
-	}
+	while (!try_precision(value, precision, text) && precision < 17)
+		precision++;
 	for (s = text; *s != 'e'; s++)
 		if (is_digit(*s))
 			digits[n++] = *s;
