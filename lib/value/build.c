@@ -135,8 +135,8 @@ static struct atio_frame *top(struct atio_builder *b)
 /* Whether the next value is a key. */
 bool atio_build_expects_key(const struct atio_builder *b)
 {
-	const struct atio_frame *frame = b->depth ? &b->frames[b->depth - 1]
-						  : NULL;
+	const struct atio_frame *frame =
+		b->depth ? &b->frames[b->depth - 1] : NULL;
 
 	return frame && frame->node->type == ATIO_MAP &&
 	       (b->count - frame->base) % 2 == 0;
@@ -318,8 +318,8 @@ static int end_map(struct atio_builder *b, struct atio_node *map,
 	if (count % 2)
 		return atio_build_fail(b, EINVAL, start_of(b, map),
 				       "a key without a value");
-	map->pairs = atio_arena_get(&b->doc->arena,
-				    count / 2 * sizeof(*map->pairs));
+	map->pairs =
+		atio_arena_get(&b->doc->arena, count / 2 * sizeof(*map->pairs));
 	if (!map->pairs)
 		return atio_build_no_memory(b);
 	for (i = 0; i < count; i += 2)
@@ -335,13 +335,24 @@ static int end_map(struct atio_builder *b, struct atio_node *map,
 static int end_seq(struct atio_builder *b, struct atio_node *seq,
 		   struct atio_node **members, size_t count)
 {
-	seq->items = atio_arena_get(&b->doc->arena,
-				    count * sizeof(*seq->items));
+	seq->items =
+		atio_arena_get(&b->doc->arena, count * sizeof(*seq->items));
 	if (!seq->items)
 		return atio_build_no_memory(b);
 	memcpy(seq->items, members, count * sizeof(*seq->items));
 	seq->count = (uint32_t)count;
 	return 0;
+}
+
+/* Of a collection, and of the tag around it. */
+static void set_length(struct atio_builder *b, const struct atio_frame *frame,
+		       size_t length)
+{
+	struct atio_node *placed =
+		b->depth > 1 ? b->stack[frame->base - 1] : b->doc->root;
+
+	frame->node->length = (uint32_t)length;
+	placed->length = (uint32_t)length;
 }
 
 int atio_build_end_at(struct atio_builder *b, size_t end)
@@ -365,8 +376,7 @@ int atio_build_end_at(struct atio_builder *b, size_t end)
 	if (r < 0)
 		return r;
 	if (end + b->shift > frame->node->offset)
-		frame->node->length =
-			(uint32_t)(end + b->shift - frame->node->offset);
+		set_length(b, frame, end + b->shift - frame->node->offset);
 	b->count = frame->base;
 	b->depth--;
 	b->offset = b->length = 0;
@@ -402,19 +412,40 @@ int atio_build_node(struct atio_builder *b, struct atio_node *node,
 	return place(b, node);
 }
 
+/* The limits are those of what is built: its depth and its values so far are
+ * taken from what a copy may have. */
+static int copy_within(struct atio_builder *b, const struct atio_node *node,
+		       struct atio_node **ret_copy, size_t *ret_nodes)
+{
+	struct atio_limits *limits = &b->doc->limits;
+	int r;
+
+	limits->depth -= b->depth;
+	limits->nodes -= b->nodes;
+	r = atio_node_copy(b->doc, node, false, ret_copy, ret_nodes);
+	if (r == 0 && *ret_nodes > limits->nodes) /* with those of aliases */
+		r = -EFBIG;
+	*limits = b->limits;
+	return r;
+}
+
 int atio_build_copy(struct atio_builder *b, const struct atio_node *node)
 {
 	struct atio_node *copy = NULL;
+	size_t nodes = 0;
 	int r;
 
 	if (b->failed)
 		return b->failed;
-	r = atio_node_copy(b->doc, node, false, &copy, NULL);
+	if (node->type == ATIO_STREAM &&
+	    (b->depth || b->documents || b->tag || b->anchor))
+		return atio_build_fail(b, EINVAL, b->offset,
+				       "a stream of documents in a document");
+	r = copy_within(b, node, &copy, &nodes);
 	if (r < 0)
 		return atio_build_fail(b, -r, b->offset, "copy a value: %s",
 				       strerrordesc_np(-r));
-	copy->offset = copy->length = 0;
-	return place(b, copy);
+	return atio_build_node(b, copy, nodes);
 }
 
 /* ---- the end --------------------------------------------------------- */

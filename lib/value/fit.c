@@ -263,6 +263,11 @@ static int fit_alias(struct atio_fit *fit, const struct atio_node *alias,
 	r = atio_walk_alias(&fit->walk, alias, at, &node);
 	if (r < 0)
 		return r;
+	/* It was counted, and what comes in its place is. */
+	if (fit->walk.expanding)
+		fit->walk.alias_nodes--;
+	else
+		fit->walk.nodes--;
 	fit->walk.expanding++;
 	r = atio_fit_value(fit, node, at);
 	fit->walk.expanding--;

@@ -202,6 +202,88 @@ static void test_reading(void)
 	atio_builder_free(NULL);
 }
 
+/* Copies count as what was told, and are no way around the limits. */
+static void test_copies(void)
+{
+	const struct atio_limits limits = {
+		.version = 1, .nodes = 10, .depth = 4};
+	struct atio_doc *doc = doc_of("{a: &a [1], b: *a}"), *made;
+	struct atio_doc *stream = doc_of("1 --- 2");
+	struct atio_builder *b = builder(&limits);
+
+	CHECK_INT(atio_build_seq(b), 0);
+	CHECK_INT(atio_build_seq(b), 0);
+	CHECK_INT(atio_build_copy(b, atio_doc_root(doc)), 0); /* 7 of them */
+	CHECK_INT(atio_build_end(b), 0);
+	CHECK_INT(atio_build_null(b), 0);
+	CHECK_INT(atio_build_end(b), 0);
+	CHECK_INT(atio_builder_finish(b, &made, NULL), 0);
+	CHECK_STR(text_of(atio_doc_root(made)),
+		  "[[{'a': [1], 'b': [1]}], null]");
+	CHECK_INT(atio_node_span(atio_doc_root(made)).length, 0);
+	atio_doc_free(made);
+	/* A value more. */
+	CHECK_INT(build_of(b, "1") + atio_build_document(b), 0);
+	CHECK_INT(build_of(b, "[1, 2]"), 0);
+	CHECK_INT(atio_build_document(b), 0);
+	CHECK_INT(atio_build_copy(b, atio_doc_root(doc)), -EFBIG);
+	check_failed(b, EFBIG);
+	/* A level more. */
+	b = builder(&limits);
+	for (int i = 0; i < 3; i++)
+		CHECK_INT(atio_build_seq(b), 0);
+	CHECK_INT(atio_build_copy(b, atio_doc_root(doc)), -EFBIG);
+	check_failed(b, EFBIG);
+	/* Several documents are no value. */
+	b = builder(NULL);
+	CHECK_INT(atio_build_seq(b), 0);
+	CHECK_INT(atio_build_copy(b, atio_doc_root(stream)), -EINVAL);
+	check_failed(b, EINVAL);
+	b = builder(NULL);
+	CHECK_INT(atio_build_copy(b, atio_doc_root(stream)), 0);
+	CHECK_INT(atio_builder_finish(b, &made, NULL), 0);
+	CHECK_STR(text_of(atio_doc_root(made)), "1 --- 2");
+	atio_builder_free(b);
+	atio_doc_free(made);
+	atio_doc_free(doc);
+	atio_doc_free(stream);
+}
+
+/* Where values are in a source: @text is built as a codec would. */
+static void test_spans(void)
+{
+	struct atio_builder *b = builder(NULL);
+	const struct atio_node *root, *tagged;
+	struct atio_doc *doc;
+
+	b->offset = 3;
+	b->length = 1;
+	(void)atio_build_seq(b);
+	b->offset = 5;
+	b->length = 1;
+	(void)atio_build_tag(b, "!t", 2);
+	(void)atio_build_seq(b);
+	b->offset = 6;
+	b->length = 2;
+	(void)atio_build_int(b, 42);
+	(void)atio_build_end_at(b, 9);
+	(void)atio_build_end_at(b, 12);
+	CHECK_INT(atio_builder_finish(b, &doc, NULL), 0);
+	root = atio_doc_root(doc);
+	CHECK_INT(atio_node_span(root).offset, 3);
+	CHECK_INT(atio_node_span(root).length, 9);
+	tagged = atio_node_at(root, 0);
+	CHECK_INT(atio_node_type(tagged), ATIO_TAGGED);
+	CHECK_INT(atio_node_span(tagged).offset, 5);
+	CHECK_INT(atio_node_span(tagged).length, 4);
+	CHECK_INT(atio_node_span(atio_node_inner(tagged)).length, 4);
+	CHECK_INT(atio_node_span(atio_node_at(atio_node_inner(tagged), 0))
+			  .offset,
+		  6);
+	atio_doc_free(doc);
+	atio_builder_free(b);
+}
+
 /* ---- the members of a map ------------------------------------------------------ */
 
 #define KEYS 3000
@@ -275,6 +357,8 @@ int main(void)
 	test_wrong_limits();
 	test_again();
 	test_reading();
+	test_copies();
+	test_spans();
 	test_members();
 	test_pointer_of_a_step();
 	return check_result();

@@ -130,7 +130,8 @@ enum atio_datetime atio_node_datetime(const struct atio_node *node);
 const char *atio_node_text(const struct atio_node *node, size_t *ret_len);
 
 /* The text that a number or datetime was written as in the source, or NULL
- * when it has none or it is the canonical text. */
+ * when it has none or it is the canonical text (that of a float may be it
+ * nevertheless). */
 const char *atio_node_lexeme(const struct atio_node *node, size_t *ret_len);
 
 /* Members of a SEQ, MAP or STREAM; others have 0. */
