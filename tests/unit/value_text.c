@@ -310,7 +310,8 @@ static void put_node(struct sink *out, const struct atio_node *node)
 		put_quoted(out, text, len);
 		break;
 	case ATIO_STRING:
-		if (len == 2 && node->style == ATIO_STYLE_PLAIN)
+		if (len == 2 && memcmp(text, "<<", 2) == 0 &&
+		    node->style == ATIO_STYLE_PLAIN)
 			put(out, text, len);
 		else
 			put_quoted(out, text, len);
