@@ -10,7 +10,7 @@ import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("ATOMICFS_BUILD", TOP / "build"))
-PROGRAMS = ["bytes", "lock", "task"]
+PROGRAMS = ["bytes", "lock", "rights", "task"]
 
 
 def run_there(name, directory):
@@ -32,7 +32,7 @@ def test_on_mount(make_mount, name):
     one.  What they abort, or kill on purpose, is no news here."""
     mount = make_mount("entry_timeout=0")
     mount.allow_log("rolled back .*(aborted|killed)")
-    (mount / "here").mkdir()
+    (mount / "here").mkdir(0o711)
     run_there(name, mount / "here")
 
 
@@ -41,4 +41,5 @@ def test_on_tmpfs(name):
     if not os.path.isdir("/dev/shm"):
         pytest.skip("no tmpfs")
     with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        os.chmod(directory, 0o711)  # for tests that are not root
         run_there(name, directory)

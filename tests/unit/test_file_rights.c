@@ -96,8 +96,11 @@ static void test_only_read(void)
 		int dir = place(modes[i][0], modes[i][1]);
 		ino_t ino = stat_at(dir, "a").st_ino;
 
-		as(OTHER, only_read, dir);
-		check_untouched(dir, ino);
+		/* On a mount it is the daemon who puts it there. */
+		if (!is_on_mount(dir) || !(modes[i][1] & 02)) {
+			as(OTHER, only_read, dir);
+			check_untouched(dir, ino);
+		}
 		close(dir);
 	}
 }
