@@ -435,7 +435,8 @@ static int step_publish(struct atio_task *task)
 	int r = on_mount ? atio_mount_publish(task)
 			 : atio_replace_publish(task);
 
-	task->step = on_mount ? STEP_DONE : STEP_SYNC;
+	/* In place, the directory has lost nothing but our copy. */
+	task->step = on_mount || task->in_place ? STEP_DONE : STEP_SYNC;
 	if (r == -ESTALE && task->tries++ < MAX_TRIES) {
 		task->step = STEP_WORK;
 		r = 0;
