@@ -322,6 +322,37 @@ static void test_sweep(void)
 	after();
 }
 
+static void read_only(void)
+{
+	struct atio_file *b = file_at(scene.other, "b", ATIO_TRY);
+	const char *text;
+
+	NEED(setresuid(20002, 20002, 20002) == 0);
+	text = read_text(b);
+	NEED(text && !strcmp(text, NEW));
+	atio_file_free(b);
+}
+
+/* Who may only read cannot finish it, but reads what it is going to be. */
+static void test_reader_without_rights(void)
+{
+	const struct act *act = act_of("linked");
+	struct run run = {.fn = read_only};
+
+	if (getuid() != 0) {
+		skip(__func__, "needs root");
+		return;
+	}
+	before(act);
+	NEED(fchmodat(scene.dir, "..", 0711, 0) == 0);
+	CHECK(dies(act->fn, false, act->decided));
+	CHECK_STR(text_at(scene.dir, "a"), OLD);
+	CHECK_INT(in_child(perform, &run), 0);
+	CHECK_STR(text_at(scene.dir, "a"), OLD);
+	check_after(act, "read by somebody without rights", true);
+	after();
+}
+
 /* The directory of the copy is gone: nobody is given a half. */
 static void test_copy_out_of_reach(void)
 {
@@ -381,6 +412,7 @@ int main(void)
 	walk_finishing("linked");
 	walk_finishing("linked append");
 	test_sweep();
+	test_reader_without_rights();
 	test_copy_out_of_reach();
 	test_forged_record();
 	return check_result();
