@@ -142,13 +142,15 @@ static void set_hold(struct atio_claim *claim, struct atio_hold *hold)
 	hold_put(old);
 }
 
-/* @fd is taken. */
-static int hold_new(int fd, struct atio_hold **ret_hold)
+/* @fd is taken; so is *spare, if there is one. */
+static int hold_new(int fd, struct atio_hold **spare,
+		    struct atio_hold **ret_hold)
 {
-	struct atio_hold *hold = calloc(1, sizeof(*hold));
+	struct atio_hold *hold = *spare ? *spare : calloc(1, sizeof(*hold));
 	struct stat st;
 	int r = 0;
 
+	*spare = NULL;
 	if (!hold)
 		r = -ENOMEM;
 	else if (fstat(fd, &st) < 0)
@@ -177,12 +179,13 @@ static int hold_open(const struct atio_place *place,
 {
 	const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	int fd = openat(place->dir.fd, place->name, O_RDONLY | flags);
+	struct atio_hold *none = NULL;
 
 	*ret_hold = NULL;
 	if (fd < 0 && errno == EACCES) /* that, too, can be locked */
 		fd = openat(place->dir.fd, place->name, O_WRONLY | flags);
 	if (fd >= 0)
-		return hold_new(fd, ret_hold);
+		return hold_new(fd, &none, ret_hold);
 	if (errno == ENOENT)
 		return 0;
 	if (errno == ELOOP)
@@ -195,7 +198,7 @@ static bool same(const struct atio_hold *hold, const struct stat *st)
 	return hold && hold->ino == st->st_ino && hold->dev == st->st_dev;
 }
 
-/* What the name leads to: *ret_st, with st_nlink 0 if that is nothing. */
+/* What the name leads to: *ret_st, with st_mode 0 if that is nothing. */
 static int stat_name(const struct atio_claim *claim, struct stat *ret_st)
 {
 	if (fstatat(claim->place.dir.fd, claim->place.name, ret_st,
@@ -215,7 +218,7 @@ static int is_current(struct atio_claim *claim)
 
 	if (r < 0)
 		return r;
-	return st.st_nlink ? same(claim->hold, &st) : !claim->hold;
+	return st.st_mode ? same(claim->hold, &st) : !claim->hold;
 }
 
 /* The owner has that inode locked by another name of it: share that. */
@@ -303,6 +306,26 @@ static int look(struct atio_claim *claim)
 	return 0;
 }
 
+/* On a mount the lock is the path's, and whoever had it has most likely put a
+ * new version there meanwhile.  To lock that, too, before the old one is given
+ * up, keeps one's place.  Whether that could be done. */
+static bool lock_version(struct atio_claim *claim)
+{
+	struct atio_hold *hold;
+
+	if (!claim->hold || !claim->hold->on_mount ||
+	    hold_open(&claim->place, &hold) < 0 || !hold)
+		return false;
+	if (!hold->on_mount ||
+	    atio_mount_lock(hold->fd.fd, claim->shared, 0) < 0) {
+		hold_put(hold);
+		return false;
+	}
+	hold->locked = true;
+	set_hold(claim, hold);
+	return true;
+}
+
 static int try_once(struct atio_claim *claim, uint64_t wait_ns)
 {
 	int r = look(claim);
@@ -320,6 +343,8 @@ static int try_once(struct atio_claim *claim, uint64_t wait_ns)
 		return r;
 	}
 	r = is_current(claim);
+	if (r == 0 && lock_version(claim))
+		r = is_current(claim);
 	if (r > 0)
 		return 1;
 	unlock_name(claim);
@@ -351,11 +376,11 @@ int atio_claim_refresh(struct atio_claim *claim, struct stat *ret_st,
 	struct atio_hold *hold = NULL;
 	int r = stat_name(claim, ret_st);
 
-	if (!r && ret_st->st_nlink &&
+	if (!r && ret_st->st_mode &&
 	    (same(claim->hold, ret_st) ||
 	     (claim->hold && claim->hold->on_mount)))
 		return 0;
-	if (!r && ret_st->st_nlink)
+	if (!r && ret_st->st_mode)
 		r = hold_open(&claim->place, &hold);
 	if (!r && hold && fstat(hold->fd.fd, ret_st) < 0) {
 		r = -errno;
@@ -374,10 +399,17 @@ int atio_claim_refresh(struct atio_claim *claim, struct stat *ret_st,
 	return 0;
 }
 
+int atio_claim_reserve(struct atio_claim *claim)
+{
+	if (!claim->spare)
+		claim->spare = calloc(1, sizeof(*claim->spare));
+	return claim->spare ? 0 : -ENOMEM;
+}
+
 int atio_claim_set(struct atio_claim *claim, int fd, bool on_mount)
 {
 	struct atio_hold *hold = NULL;
-	int r = fd >= 0 ? hold_new(fd, &hold) : 0;
+	int r = fd >= 0 ? hold_new(fd, &claim->spare, &hold) : 0;
 
 	if (r < 0)
 		return r;
@@ -448,6 +480,7 @@ void atio_claim_put(struct atio_claim *claim)
 		return;
 	unlock_name(claim);
 	set_hold(claim, NULL);
+	free(claim->spare);
 	atio_place_done(&claim->place);
 	atio_owner_put(claim->owner);
 	pthread_mutex_destroy(&claim->mutex);

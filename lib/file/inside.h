@@ -142,6 +142,7 @@ struct atio_claim {
 	bool held;
 	bool named;             /* the name is locked, too */
 	struct atio_hold *hold; /* NULL: there is no such file */
+	struct atio_hold *spare; /* memory for the next one */
 	bool waits_for_name;    /* if it could not be had */
 };
 
@@ -162,9 +163,12 @@ void atio_claim_put(struct atio_claim *claim);
 int atio_claim_lock(struct atio_claim *claim, uint64_t wait_ns,
 		    struct atio_error *err);
 /* Under claim->mutex, held: what the name leads to now, which others may have
- * changed.  claim->hold is that afterwards. */
+ * changed; st_mode 0: nothing.  claim->hold is that afterwards. */
 int atio_claim_refresh(struct atio_claim *claim, struct stat *ret_st,
 		       struct atio_error *err);
+/* Under claim->mutex: let the next atio_claim_set not fail for lack of memory.
+ */
+int atio_claim_reserve(struct atio_claim *claim);
 /* Under claim->mutex: it is @fd (locked, taken, also on failure) from now on;
  * -1: nothing. */
 int atio_claim_set(struct atio_claim *claim, int fd, bool on_mount);

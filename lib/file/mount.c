@@ -152,7 +152,7 @@ int atio_mount_stage(struct atio_task *task)
 	pthread_mutex_lock(&claim->mutex);
 	r = atio_claim_refresh(claim, &st, err);
 	if (!r) {
-		task->is_new = !st.st_nlink;
+		task->is_new = !st.st_mode;
 		r = open_transaction(task);
 	}
 	pthread_mutex_unlock(&claim->mutex);

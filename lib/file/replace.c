@@ -39,7 +39,7 @@ static int make_loose(struct atio_task *task, const struct stat *st)
 	bool durable = task->file->durable;
 	int r, base, dir = place->dir.fd;
 
-	task->is_new = !st->st_nlink;
+	task->is_new = !st->st_mode;
 	task->in_place = st->st_nlink > 1;
 	if (task->is_new)
 		return atio_loose_create(&task->loose, dir, 0666, durable, err);
@@ -148,7 +148,7 @@ static int overwrite(struct atio_task *task, const struct stat *st)
 	bool begun;
 	int r, fd;
 
-	if (!st->st_nlink || claim->hold->ino != st->st_ino)
+	if (!st->st_mode || claim->hold->ino != st->st_ino)
 		return -ESTALE;
 	r = lock_again(claim->hold);
 	if (r < 0)
@@ -172,10 +172,13 @@ static int replace(struct atio_task *task, const struct stat *st)
 	struct atio_error why = ATIO_ERROR_INIT;
 	int r;
 
-	if (st->st_nlink > 1 || (task->is_new && st->st_nlink))
+	if (st->st_nlink > 1 || (task->is_new && st->st_mode))
 		return -ESTALE;
+	r = atio_claim_reserve(claim); /* what comes after must not fail */
+	if (r < 0)
+		return r;
 	r = atio_loose_commit(&task->loose, claim->place.name,
-			      st->st_nlink ? 0 : ATIO_LOOSE_NOREPLACE, &why);
+			      st->st_mode ? 0 : ATIO_LOOSE_NOREPLACE, &why);
 	if (r == -EEXIST)
 		return -ESTALE;
 	if (r < 0)

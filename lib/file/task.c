@@ -29,6 +29,9 @@
 #define PARKED 1
 /* How often a stranger may change what is being replaced. */
 #define MAX_TRIES 16
+/* How long a mount may let one wait: a file that is deleted there takes its
+ * locks, and those who wait for them, along. */
+#define LONGEST_NS 2000000000u
 
 bool atio_task_reads(const struct atio_task *task)
 {
@@ -187,19 +190,27 @@ static int wait_for_claim(struct atio_task *task)
 		     : PARKED;
 }
 
+/* -EBUSY: it has waited, and should look where the path leads before it waits
+ * again. */
 static int lock_claim(struct atio_task *task)
 {
 	struct atio_claim *claim = task->claim;
 	uint64_t now = atio_now_ns(), wait_ns = 0;
+	struct atio_error why = ATIO_ERROR_INIT;
 	int r;
 
-	if (task->blocks && !is_try(task) && task->deadline > now)
-		wait_ns = task->deadline == ATIO_NEVER ? ATIO_NEVER
-						       : task->deadline - now;
+	if (task->blocks && !is_try(task) && task->deadline > now) {
+		wait_ns = task->deadline - now;
+		if (wait_ns > LONGEST_NS)
+			wait_ns = LONGEST_NS;
+	}
 	pthread_mutex_lock(&claim->mutex);
-	r = atio_claim_lock(claim, wait_ns, &task->err.error);
+	r = atio_claim_lock(claim, wait_ns, &why);
 	pthread_mutex_unlock(&claim->mutex);
-	return r;
+	if (r == -ETIMEDOUT && atio_now_ns() - now >= LONGEST_NS)
+		return -EBUSY;
+	return why.code ? atio_fail(&task->err.error, why.code, "%s", why.text)
+			: r;
 }
 
 static int make_claim(struct atio_task *task)
@@ -220,6 +231,10 @@ static int step_lock(struct atio_task *task)
 	r = lock_claim(task);
 	if (r == -EAGAIN)
 		return wait_for_claim(task);
+	if (r == -EBUSY) {
+		task->waited = true;
+		return 0;
+	}
 	if (r == -ESTALE)
 		return ask_again(task);
 	if (r < 0)
@@ -366,22 +381,27 @@ static int step_work(struct atio_task *task)
 
 /* ---- to disk ------------------------------------------------------------ */
 
-/* fsync @fd without blocking, if that is wanted and can be.  PARKED, or its
- * result. */
+/* Let the kernel flush @fd while others go on, if that is wanted and can be. */
+static void begin_flush(struct atio_task *task, int fd)
+{
+	if (task->blocks || task->request.flags & ATIO_TASK_FLUSH_HERE ||
+	    atio_flush_begin(fd, &task->flush) < 0)
+		return;
+	if (atio_waiter_add(&task->waiter, atio_flush_fd(task->flush)) == 0)
+		return;
+	atio_flush_free(task->flush);
+	task->flush = NULL;
+}
+
+/* fsync @fd.  PARKED, or its result. */
 static int flush(struct atio_task *task, int fd)
 {
-	int r = -EOPNOTSUPP;
+	int r;
 
-	if (!task->flush && !task->blocks &&
-	    !(task->request.flags & ATIO_TASK_FLUSH_HERE))
-		r = atio_flush_begin(fd, &task->flush);
+	if (!task->flush)
+		begin_flush(task, fd);
 	if (!task->flush)
 		return fsync(fd) < 0 ? -errno : 0;
-	if (r == 0) {
-		r = atio_waiter_add(&task->waiter, atio_flush_fd(task->flush));
-		if (r < 0)
-			return r;
-	}
 	r = atio_flush_result(task->flush);
 	if (r == -EAGAIN)
 		return PARKED;
@@ -415,7 +435,8 @@ static int step_publish(struct atio_task *task)
 	int r = on_mount ? atio_mount_publish(task)
 			 : atio_replace_publish(task);
 
-	task->step = on_mount ? STEP_DONE : STEP_SYNC;
+	/* In place, the directory has lost nothing but our copy. */
+	task->step = on_mount || task->in_place ? STEP_DONE : STEP_SYNC;
 	if (r == -ESTALE && task->tries++ < MAX_TRIES) {
 		task->step = STEP_WORK;
 		r = 0;

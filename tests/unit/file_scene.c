@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <poll.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 const char *at(int dirfd, const char *name)
@@ -102,4 +103,12 @@ uint64_t now_ms(void)
 
 	NEED(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+bool is_on_mount(int dirfd)
+{
+	struct statfs sf;
+
+	NEED(fstatfs(dirfd, &sf) == 0);
+	return sf.f_type == 0x65735546; /* FUSE */
 }

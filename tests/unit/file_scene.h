@@ -30,5 +30,7 @@ int did(struct atio_file *file, enum atio_task_kind kind, uint64_t owner,
 	const char *text, long timeout_ms);
 
 uint64_t now_ms(void);
+/* Locks are the paths' there, and the daemon's. */
+bool is_on_mount(int dirfd);
 
 #endif

@@ -162,30 +162,101 @@ static void test_spellings(void)
 
 /* ---- programs that know nothing of this ------------------------------------ */
 
+/* Another process with a descriptor of a file and flock(2).  (On a mount a
+ * thread is not in its own way, so it cannot be this one.) */
+struct stranger {
+	pid_t pid;
+	int ask, answer;
+};
+
+static int obey(int fd, char command)
+{
+	switch (command) {
+	case 'x':
+		return flock(fd, LOCK_EX | LOCK_NB);
+	case 's':
+		return flock(fd, LOCK_SH | LOCK_NB);
+	default:
+		return flock(fd, LOCK_UN);
+	}
+}
+
+static void be_stranger(const char *path, int ask, int answer)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	char command, result;
+
+	NEED(fd >= 0);
+	while (read(ask, &command, 1) == 1 && command != 'q') {
+		result = obey(fd, command) < 0 ? (char)errno : 0;
+		NEED(write(answer, &result, 1) == 1);
+	}
+	_exit(0);
+}
+
+static struct stranger stranger_of(const char *path)
+{
+	int ask[2], answer[2];
+	struct stranger one;
+
+	NEED(pipe2(ask, O_CLOEXEC) == 0 && pipe2(answer, O_CLOEXEC) == 0);
+	NEED((one.pid = fork()) >= 0);
+	if (one.pid == 0) {
+		close(ask[1]);
+		be_stranger(path, ask[0], answer[1]);
+	}
+	close(ask[0]);
+	close(answer[1]);
+	one.ask = ask[1];
+	one.answer = answer[0];
+	return one;
+}
+
+/* x: exclusive, s: shared, u: unlock.  0 or the errno. */
+static int stranger_does(const struct stranger *one, char command)
+{
+	char result;
+
+	NEED(write(one->ask, &command, 1) == 1);
+	NEED(read(one->answer, &result, 1) == 1);
+	return result;
+}
+
+/* Its descriptor is closed when this returns. */
+static void stranger_ends(struct stranger *one)
+{
+	NEED(write(one->ask, "q", 1) == 1);
+	close(one->ask);
+	close(one->answer);
+	NEED(waitpid(one->pid, NULL, 0) == one->pid);
+}
+
 static void test_flock(void)
 {
-	int dir = fresh_dir(), fd, other;
+	int dir = fresh_dir();
 	struct atio_file *a = file_at(dir, "a", ATIO_TRY);
+	struct stranger old, now;
 
 	put(dir, "a", "x");
-	fd = open_file(dir, "a");
-	NEED(flock(fd, LOCK_EX) == 0);
+	old = stranger_of(at(dir, "a"));
+	CHECK_INT(stranger_does(&old, 'x'), 0);
 	CHECK_INT(wrote(a, "y"), -EAGAIN);
 	CHECK(!read_text(a) && errno == EAGAIN);
-	NEED(flock(fd, LOCK_SH) == 0);
+	CHECK_INT(stranger_does(&old, 's'), 0);
 	CHECK_INT(wrote(a, "y"), -EAGAIN);
 	CHECK_STR(read_text(a), "x"); /* readers share */
-	NEED(flock(fd, LOCK_UN) == 0);
+	CHECK_INT(stranger_does(&old, 'u'), 0);
 	CHECK_INT(atio_file_lock(a, NULL), 0);
-	CHECK(flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK);
+	CHECK_INT(stranger_does(&old, 's'), EWOULDBLOCK);
 	CHECK_INT(wrote(a, "y"), 0);
-	other = open_file(dir, "a"); /* what replaced it is locked, too */
-	CHECK(flock(other, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK);
-	CHECK_INT(flock(fd, LOCK_EX | LOCK_NB), 0); /* nobody's any more */
+	now = stranger_of(at(dir, "a")); /* what replaced it is locked, too */
+	CHECK_INT(stranger_does(&now, 's'), EWOULDBLOCK);
+	/* What was replaced is nobody's; on a mount the lock is the path's. */
+	CHECK_INT(stranger_does(&old, 'x'), is_on_mount(dir) ? EWOULDBLOCK : 0);
 	CHECK_INT(atio_file_unlock(a), 0);
-	CHECK_INT(flock(other, LOCK_EX | LOCK_NB), 0);
-	close(fd);
-	close(other);
+	CHECK_INT(stranger_does(&now, 'x'), 0);
+	stranger_ends(&now);
+	stranger_ends(&old);
 	atio_file_free(a);
 	close(dir);
 }
@@ -292,8 +363,8 @@ static void begin_waiting(struct waiter *w, const char *path)
 
 	w->q = (struct question){path, 20000, 1};
 	NEED(pthread_create(&w->thread, NULL, ask, &w->q) == 0);
-	for (int i = 0; i < 20000 && open_fds() < before + 3; i++)
-		(void)usleep(500);
+	for (int i = 0; i < 200 && open_fds() < before + 3; i++)
+		(void)usleep(500); /* on a mount there is nothing to see */
 }
 
 static int end_waiting(struct waiter *w)
@@ -307,48 +378,54 @@ enum freeing { CLOSING, UNLOCKING, REMOVING, REPLACING };
 /* A stranger's lock ends in one of these ways. */
 static void check_woken(enum freeing how)
 {
-	int dir = fresh_dir(), fd;
+	int dir = fresh_dir();
+	struct stranger stranger;
 	struct waiter waiter;
 	uint64_t begin;
+	bool ends;
 
 	put(dir, "a", "x");
 	put(dir, "b", "y");
-	fd = open_file(dir, "a");
-	NEED(flock(fd, LOCK_EX) == 0);
+	/* On a mount the lock is the path's, whatever comes there. */
+	ends = how == CLOSING || (how == REPLACING && is_on_mount(dir));
+	stranger = stranger_of(at(dir, "a"));
+	CHECK_INT(stranger_does(&stranger, 'x'), 0);
 	begin_waiting(&waiter, at(dir, "a"));
 	begin = now_ms();
-	if (how == CLOSING)
-		close(fd);
-	else if (how == UNLOCKING)
-		NEED(flock(fd, LOCK_UN) == 0);
+	if (how == UNLOCKING)
+		CHECK_INT(stranger_does(&stranger, 'u'), 0);
 	else if (how == REMOVING)
 		NEED(unlinkat(dir, "a", 0) == 0);
-	else
+	else if (how == REPLACING)
 		NEED(renameat(dir, "b", dir, "a") == 0);
+	if (ends)
+		stranger_ends(&stranger);
 	CHECK_INT(end_waiting(&waiter), 0);
 	CHECK(now_ms() - begin < 10000);
-	if (how != CLOSING)
-		close(fd);
+	if (!ends)
+		stranger_ends(&stranger);
 	close(dir);
 }
 
 /* While somebody waits, the link is made to point elsewhere. */
 static void test_moved_link(void)
 {
-	int dir = fresh_dir(), fd, gone;
+	struct stranger first, second;
+	int dir = fresh_dir();
 	struct waiter waiter;
 
 	put(dir, "a", "x");
 	put(dir, "b", "y");
 	NEED(symlinkat("a", dir, "link") == 0);
-	fd = open_file(dir, "a");
-	gone = open_file(dir, "b");
-	NEED(flock(fd, LOCK_EX) == 0 && flock(gone, LOCK_EX) == 0);
+	first = stranger_of(at(dir, "a"));
+	second = stranger_of(at(dir, "b"));
+	CHECK_INT(stranger_does(&first, 'x'), 0);
+	CHECK_INT(stranger_does(&second, 'x'), 0);
 	begin_waiting(&waiter, at(dir, "link"));
 	NEED(symlinkat("b", dir, "new") == 0);
 	NEED(renameat(dir, "new", dir, "link") == 0);
-	close(fd);   /* he gets it, sees that it is the wrong one... */
-	close(gone); /* ... and gets that */
+	stranger_ends(&first);  /* he gets it, sees that it is the wrong one */
+	stranger_ends(&second); /* ... and gets that */
 	CHECK_INT(end_waiting(&waiter), 0);
 	close(dir);
 }

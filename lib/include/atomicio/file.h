@@ -12,13 +12,20 @@
  * What is written becomes the file in one step and is on disk when the call
  * returns; when it fails, or the process is killed, the old file stays.  Mode,
  * owner, extended attributes and hard links are kept, a symbolic link's target
- * is written, and nothing else is left in the directory.
+ * is written, and nothing else is left in the directory.  (A process that is
+ * killed in one instant of it leaves a name, `.atomicio-...`, that the next
+ * writer in this directory removes.)
+ *
+ * A child of fork(2) has none of its parent's locks.  What is written needs the
+ * right to write to the file, and to put a file into its directory.
  *
  * Errors: 0 or -errno, with the cause in an optional struct atio_value_error.
  *   -ENOENT     no such file (read), or no such directory
  *   -ETIMEDOUT  the lock was not to be had in time
  *   -EAGAIN     it is held, and the timeout is ATIO_TRY
  *   -EDEADLK    whoever holds it waits for this thread
+ *   -EBUSY      a stranger has linked the file that is being written to
+ *               another name, and it is locked there
  *   -EINVAL, -EILSEQ, -EFBIG, -EEXIST, -EOPNOTSUPP   see format.h
  *   -ENOPKG     no format is known for this name
  *   -EACCES, -ENOSPC, -EDQUOT, -EROFS, -EISDIR...    of the system calls
@@ -92,7 +99,7 @@ int atio_file_write_bytes(struct atio_file *file, const void *bytes, size_t len,
 /* Creates the file where it is missing. */
 int atio_file_append(struct atio_file *file, const void *bytes, size_t len,
 		     struct atio_value_error *err);
-/* Remove it.  -ENOENT. */
+/* Remove it; of a symbolic link, the link.  -ENOENT. */
 int atio_file_delete(struct atio_file *file, struct atio_value_error *err);
 
 /* ---- sections -------------------------------------------------------- */
@@ -117,7 +124,10 @@ int atio_file_unlock(struct atio_file *file);
  *	atio_task_free(task);
  *
  * Freeing a task that is not done cancels it: its waiting ends, its lock is
- * given up, and nothing of it is written, then or later. */
+ * given up, and nothing of it is written, then or later; except that the rename
+ * (on an atomicfs mount: the flush) may just have been done, and only flushing
+ * the directory is left.  In a child of fork a task is its parent's: to run it
+ * is -ECHILD, and to free it does nothing to it. */
 struct atio_task;
 
 enum atio_task_kind {
@@ -136,8 +146,8 @@ struct atio_task_request {
 	unsigned version; /* ATIO_TASK_REQUEST_VERSION */
 	enum atio_task_kind kind;
 	/* Whose lock it is: operations with the same number do not exclude each
-	 * other, as those of one thread do not otherwise.  Not 0; a number is
-	 * one of this process and never a thread's. */
+	 * other, as those of one thread do not otherwise.  From 1 to
+	 * INT64_MAX; one of this process, and never a thread's. */
 	uint64_t owner;
 	const struct atio_node *value; /* WRITE, UPDATE; lent until the end */
 	unsigned flags; /* ATIO_UPDATE_... of UPDATE, ATIO_TASK_... */
@@ -156,7 +166,7 @@ int atio_task_begin(struct atio_file *file,
 		    const struct atio_task_request *request,
 		    struct atio_task **ret_task, struct atio_value_error *err);
 /* Go on as far as possible.  -EAGAIN: not done.  0: done.  Other: failed; the
- * same at every later call. */
+ * same at every later call.  (Locked, and the timeout is ATIO_TRY: -EBUSY.) */
 int atio_task_run(struct atio_task *task);
 /* Readable when atio_task_run may get on.  Lent; the same for the whole life.
  */
