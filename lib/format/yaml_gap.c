@@ -129,7 +129,8 @@ static int pass_anchor(struct atio_yaml_gaps *gaps, size_t limit)
 		(text[at] >= '0' && text[at] <= '9') ||
 		((text[at] | 0x20) >= 'a' && (text[at] | 0x20) <= 'z')))
 		at++;
-	if (at < limit && !ends_property(text[at]))
+	/* Even behind a node that is nothing, as in `&a: b`. */
+	if (at < gaps->source->end && !ends_property(text[at]))
 		return atio_build_fail(gaps->b, EINVAL, at,
 				       "an anchor of other than letters, "
 				       "digits, _ and -");
