@@ -22,6 +22,7 @@
 #define PLANE       0x100000u
 #define BLOCKS      1023u /* the last one has U+10FFFF: not used */
 #define BLOCK_BYTES 4u
+#define WORD_BYTES  8u
 
 /* The odd characters, by their number within the block. */
 enum {
@@ -78,6 +79,17 @@ static size_t char_bytes(unsigned char first)
 	if (first < 0x80)
 		return 1;
 	return first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+}
+
+/* Whether none of the WORD_BYTES at @s is above 0x7E, and so a character by
+ * itself that is not odd.  Most text is so, and is passed in such steps. */
+static bool is_simple_word(const char *s)
+{
+	const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
+	uint64_t word;
+
+	memcpy(&word, s, WORD_BYTES);
+	return !((word | (word + ones)) & tops);
 }
 
 /* ---- code points that the text does not use -------------------------- */
@@ -137,14 +149,19 @@ static uint32_t find_stand_in(const char *text, size_t len)
 void atio_yaml_source_init(struct atio_yaml_source *source, const char *text,
 			   size_t len)
 {
-	const unsigned char *s = (const unsigned char *)text, *end = s + len;
+	const char *s = text, *end = text + len;
 	unsigned char all = 0;
 
 	*source = (struct atio_yaml_source){.text = text, .len = len};
-	for (; s < end; s++) {
-		all |= *s;
-		if (*s >= 0x7F && !source->odd)
-			source->odd = odd_number(s) >= 0;
+	while (s < end) {
+		if ((size_t)(end - s) >= WORD_BYTES && is_simple_word(s)) {
+			s += WORD_BYTES;
+			continue;
+		}
+		all |= (unsigned char)*s;
+		if ((unsigned char)*s >= 0x7F && !source->odd)
+			source->odd = odd_number((const unsigned char *)s) >= 0;
+		s++;
 	}
 	source->ascii = all < 0x80;
 	if (source->odd)
@@ -268,9 +285,14 @@ size_t atio_yaml_source_offset(struct atio_yaml_source *source, size_t index)
 		at--;
 	}
 	while (at < index && byte < source->end) {
-		byte++;
-		while (byte < source->end && !begins_char(text[byte]))
-			byte++;
+		if (index - at >= WORD_BYTES &&
+		    source->end - byte >= WORD_BYTES &&
+		    is_simple_word(text + byte)) {
+			byte += WORD_BYTES;
+			at += WORD_BYTES;
+			continue;
+		}
+		byte += char_bytes((unsigned char)text[byte]);
 		at++;
 	}
 	source->byte = byte;
