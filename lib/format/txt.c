@@ -16,6 +16,10 @@ static int load(const struct atio_codec *codec, struct atio_builder *b,
 		return atio_build_fail(b, EILSEQ, good,
 				       "byte 0x%02X is not UTF-8",
 				       (unsigned char)text[good]);
+	/* Blanks are a text, too; only where there is nothing at all is none.
+	 */
+	if (!len)
+		b->doc->traits |= ATIO_DOC_EMPTY;
 	b->offset = 0;
 	b->length = len;
 	return atio_build_text(b, ATIO_STRING, text, len);

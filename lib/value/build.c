@@ -500,11 +500,15 @@ static int complete(struct atio_builder *b)
 				       "the document is not complete");
 	if (b->documents)
 		return end_stream(b);
-	if (b->doc->root)
-		return 0;
-	b->doc->traits |= ATIO_DOC_EMPTY;
-	b->doc->root = atio_node_new(b->doc, ATIO_NULL);
-	return b->doc->root ? 0 : atio_build_no_memory(b);
+	if (!b->doc->root) {
+		b->doc->traits |= ATIO_DOC_EMPTY;
+		b->doc->root = atio_node_new(b->doc, ATIO_NULL);
+	}
+	if (!b->doc->root)
+		return atio_build_no_memory(b);
+	if (b->doc->traits & ATIO_DOC_EMPTY)
+		b->doc->root->style = ATIO_STYLE_NOTHING;
+	return 0;
 }
 
 static void begin_anew(struct atio_builder *b)

@@ -6,6 +6,21 @@
 
 #include "value/fit.h"
 
+/* @doc becomes one without a value, as @target has it. */
+static int make_nothing(struct atio_doc *doc, const struct atio_node *root,
+			enum atio_target target)
+{
+	enum atio_type type = atio_nothing_in(target, root->type);
+
+	doc->root = type == ATIO_STRING ? atio_node_new_text(doc, type, "", 0)
+					: atio_node_new(doc, type);
+	if (!doc->root)
+		return -ENOMEM;
+	doc->root->style = ATIO_STYLE_NOTHING;
+	doc->traits = ATIO_DOC_EMPTY;
+	return 0;
+}
+
 static int convert(const struct atio_node *root, enum atio_target target,
 		   const struct atio_limits *limits, struct atio_doc **ret_doc,
 		   const struct atio_node **ret_root)
@@ -16,7 +31,10 @@ static int convert(const struct atio_node *root, enum atio_target target,
 	r = atio_doc_new(limits, &m.doc);
 	if (r < 0)
 		return r;
-	r = atio_make(&m, root, &m.doc->root);
+	if (atio_node_is_nothing(root))
+		r = make_nothing(m.doc, root, target);
+	else
+		r = atio_make(&m, root, &m.doc->root);
 	if (r < 0) {
 		atio_doc_free(m.doc);
 		return r;

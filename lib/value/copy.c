@@ -187,7 +187,9 @@ static int make(struct atio_maker *m, const struct atio_node *node,
 	}
 	if (r < 0)
 		return r;
-	(*ret_made)->style = node->style;
+	/* A copy is a value, whatever it is a copy of. */
+	(*ret_made)->style = atio_node_is_nothing(node) ? ATIO_STYLE_ANY
+							: node->style;
 	(*ret_made)->offset = m->no_spans ? 0 : node->offset;
 	(*ret_made)->length = m->no_spans ? 0 : node->length;
 	return 0;

@@ -53,8 +53,12 @@ int atio_edit_end(struct atio_edit *edit, int r)
 		atio_arena_go_back(&edit->doc->arena, &edit->before);
 		return r;
 	}
+	if (edit->root == edit->doc->root)
+		return 0;
 	edit->doc->root = edit->root;
 	edit->doc->traits &= ~ATIO_DOC_EMPTY;
+	if (atio_node_is_nothing(edit->root)) /* no longer */
+		edit->root->style = ATIO_STYLE_ANY;
 	return 0;
 }
 

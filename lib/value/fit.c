@@ -79,6 +79,20 @@ static bool holds_yaml(enum atio_target target)
 	return target == ATIO_TO_TYPED || !atio_target_merges(target);
 }
 
+enum atio_type atio_nothing_in(enum atio_target target, enum atio_type type)
+{
+	switch (target) {
+	case ATIO_TO_TOML:
+		return ATIO_MAP;
+	case ATIO_TO_CSV:
+		return ATIO_SEQ;
+	case ATIO_TO_TXT:
+		return ATIO_STRING;
+	default:
+		return type;
+	}
+}
+
 /* ---- refusing -------------------------------------------------------- */
 
 static int refuse(struct atio_fit *fit, const struct atio_node *node,
@@ -349,9 +363,22 @@ static int fit_toml(struct atio_fit *fit, const struct atio_node *root)
 	return atio_fit_value(fit, root, NULL);
 }
 
+static int fit_nothing(struct atio_fit *fit, const struct atio_node *root)
+{
+	if (fit->target == ATIO_TO_XML)
+		return atio_value_fail(fit->walk.err, EOPNOTSUPP, NULL,
+				       "there is no value, and XML is one "
+				       "element, no more and no less");
+	if (atio_nothing_in(fit->target, root->type) != root->type)
+		fit->changes = true;
+	return atio_walk_count(&fit->walk, root, NULL);
+}
+
 int atio_fit_root(struct atio_fit *fit, const struct atio_node *root)
 {
 	fit->walk.root = root;
+	if (atio_node_is_nothing(root))
+		return fit_nothing(fit, root);
 	switch (fit->target) {
 	case ATIO_TO_TOML:
 		return fit_toml(fit, root);

@@ -31,6 +31,10 @@ const char *atio_target_name(enum atio_target target);
 /* Whether merge keys are merged for it. */
 bool atio_target_merges(enum atio_target target);
 
+/* What a document without a value has as its root in @target, if it has @type
+ * in another format. */
+enum atio_type atio_nothing_in(enum atio_target target, enum atio_type type);
+
 /* ---- the first pass -------------------------------------------------- */
 
 /* The first pass of a conversion: is there anything that @target cannot hold?

@@ -30,6 +30,9 @@ enum atio_style {
 	ATIO_STYLE_FLOW,    /* YAML's {a: 1}, TOML's inline table and array */
 	ATIO_STYLE_BLOCK,   /* TOML: with a header */
 	ATIO_STYLE_CRLF,    /* CSV: a table whose lines end with CR LF */
+	/* The root of a document without a value (ATIO_DOC_EMPTY): not the null,
+	 * map, list or string that it is, but whatever a format has for it. */
+	ATIO_STYLE_NOTHING,
 };
 
 struct atio_pair {
@@ -74,6 +77,11 @@ struct atio_node {
 		struct atio_index *index; /* SEQ, MAP, STREAM; may be NULL */
 	};
 };
+
+static inline bool atio_node_is_nothing(const struct atio_node *node)
+{
+	return node->style == ATIO_STYLE_NOTHING;
+}
 
 /* ---- arena.c --------------------------------------------------------- */
 

@@ -117,7 +117,8 @@ static uint64_t hash_node(const struct atio_node *node, int depth)
 	double real;
 	size_t len;
 
-	while (node->type == ATIO_ALIAS && depth++ < HASH_DEPTH)
+	/* That is no level: what stands there may be equal to a key without. */
+	while (node->type == ATIO_ALIAS)
 		node = node->inner;
 	if (depth >= HASH_DEPTH)
 		return 0;
@@ -166,9 +167,10 @@ static bool same_text(const struct atio_node *key, const char *text, size_t len)
 
 static bool same_key(const struct atio_node *a, const struct atio_node *b)
 {
+	while (a->type == ATIO_ALIAS)
+		a = a->inner;
 	if (b->type == ATIO_STRING)
-		return same_text(a->type == ATIO_ALIAS ? a->inner : a, b->text,
-				 b->count);
+		return same_text(a, b->text, b->count);
 	return atio_value_equal(a, b);
 }
 

@@ -3,18 +3,19 @@
  * restore.c - the way back from a view.
  *
  * A view shows a value of a document, its base, as some format can hold it;
- *what was written to the view has lost whatever the format could not hold, and
- *how things were written in the base.  Both are taken from the base again:
+ * what was written to the view has lost whatever the format could not hold, and
+ * how things were written in the base.  Both are taken from the base again:
  *
  *	- where a value of the view is that of the base, the base's node stands,
  *	  with its lexeme, its style, as an alias or with its `<<`;
  *	- where the format has but a text for a value of the base, and the view
- *has a text of that type there, the value gets the type;
+ *	  has a text of that type there, the value gets the type;
  *	- anything else is as the view has it.
  *
  * The first pass decides for each pair of values (same key, same index), and
  * notes it in the order of the view.  The second one makes the tree, in the
- *same order.  Where nothing of the base is needed, there is no second pass.
+ * order that it will have, since an alias has to stand behind what it stands
+ * for.  Where nothing of the base is needed, there is no second pass.
  */
 #include <errno.h>
 #include <math.h>
@@ -44,9 +45,22 @@ bool atio_restore_unordered(const struct atio_restorer *r)
 int atio_restore_shown(struct atio_restorer *r, const struct atio_node *map,
 		       const struct atio_node **ret_map)
 {
-	if (map->type == ATIO_MAP && atio_target_merges(r->from))
-		return atio_walk_merge(&r->walk, map, NULL, ret_map);
+	struct atio_seen_node *seen;
+	int e;
+
 	*ret_map = map;
+	if (!atio_target_merges(r->from) || !atio_map_merges(map))
+		return 0;
+	seen = atio_seen_find(&r->merged, map);
+	if (!seen) {
+		e = atio_walk_merge(&r->walk, map, NULL, ret_map);
+		if (e < 0)
+			return e;
+		seen = atio_seen_add(&r->merged, map, *ret_map);
+	}
+	if (!seen)
+		return no_memory(r);
+	*ret_map = seen->other;
 	return 0;
 }
 
@@ -225,7 +239,10 @@ static int decide(struct atio_restorer *r, const struct atio_node *view,
 	int e;
 
 	e = note(r, &at);
-	if (e == 0 && shown && view->type < ATIO_SEQ)
+	if (e == 0 && shown && atio_node_is_nothing(view) &&
+	    atio_node_is_nothing(shown))
+		of = OF_BASE; /* be it a null here and a map there */
+	else if (e == 0 && shown && view->type < ATIO_SEQ)
 		e = decide_scalar(r, view, shown, &of);
 	else if (e == 0 && shown)
 		e = decide_members(r, view, shown, &of);
@@ -317,8 +334,11 @@ static int restore(struct atio_restorer *r, const struct atio_node *view,
 			r->doc = NULL;
 		}
 	}
+	if (*ret_doc && atio_node_is_nothing((*ret_doc)->root))
+		(*ret_doc)->traits = ATIO_DOC_EMPTY;
 	atio_doc_free(r->doc);
 	atio_walk_done(&r->walk);
+	atio_seen_done(&r->merged);
 	atio_seen_done(&r->targets);
 	free(r->decisions);
 	return e;

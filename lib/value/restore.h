@@ -21,11 +21,14 @@ struct atio_decision {
 struct atio_restorer {
 	enum atio_target from;
 	struct atio_walk walk; /* of the base: merges, limits, @err */
+	/* Maps of the base that merge, and what they are merged: once for all
+	 * places where aliases stand for them. */
+	struct atio_seen merged;
 	/* For each value of the view that has members to be looked at, or
 	 * itself was, in their order. */
 	struct atio_decision *decisions;
 	size_t count, room;
-	size_t at;            /* second pass: the next one */
+	size_t at; /* second pass: that of the value to be made */
 	struct atio_doc *doc; /* to try texts in; second pass: to make it in */
 	/* Nodes of the base that aliases stand for, and what was made of each
 	 * of them, or NULL. */

@@ -238,53 +238,86 @@ static int make_seq(struct atio_restorer *r, const struct atio_node *view,
 	return e;
 }
 
-/* The pairs of @made in the order that their keys have in @base; new ones come
- * last. */
-static int put_in_order(struct atio_node *made, const struct atio_node *base)
-{
-	struct atio_pair *places, *added;
-	size_t i, n = 0, count = (size_t)base->count + made->count;
-	long at;
+/* A pair of the view, and where its key is in the base, or behind all of those
+ * there; @decision: that of the value. */
+struct place {
+	size_t in_base, in_view, decision;
+};
 
-	places = calloc(count, sizeof(*places));
-	if (!places)
-		return -ENOMEM;
-	added = places + base->count;
-	for (i = 0; i < made->count; i++) {
-		at = atio_map_find(base, made->pairs[i].key);
-		if (at >= 0)
-			places[at] = made->pairs[i];
-		else
-			*added++ = made->pairs[i];
-	}
-	for (i = 0; i < count; i++)
-		if (places[i].key)
-			made->pairs[n++] = places[i];
-	free(places);
-	return 0;
+static int compare_places(const void *one, const void *other)
+{
+	const struct place *a = one, *b = other;
+
+	if (a->in_base != b->in_base)
+		return a->in_base < b->in_base ? -1 : 1;
+	return a->in_view < b->in_view ? -1 : 1;
 }
 
-static int make_pair(struct atio_restorer *r, const struct atio_pair *view,
-		     const struct atio_node *base, struct atio_pair *made)
+/* The pairs of @view in the order that they will have: that of @base where
+ * the order in the view says nothing, with new ones last. */
+static struct place *places_of(struct atio_restorer *r,
+			       const struct atio_node *view,
+			       const struct atio_node *base)
 {
-	long at = atio_map_find(base, view->key);
+	struct place *places = calloc(view->count, sizeof(*places));
+	size_t i, at = r->at;
+	long found;
+
+	for (i = 0; places && i < view->count; i++) {
+		found = atio_map_find(base, view->pairs[i].key);
+		places[i] = (struct place){
+			.in_base = found < 0 ? base->count : (size_t)found,
+			.in_view = i,
+			.decision = at,
+		};
+		at = r->decisions[at].next;
+	}
+	if (places && atio_restore_unordered(r))
+		qsort(places, view->count, sizeof(*places), compare_places);
+	return places;
+}
+
+/* @base: the pair there, or NULL. */
+static int make_pair(struct atio_restorer *r, const struct atio_pair *view,
+		     const struct atio_pair *base, struct atio_pair *made)
+{
 	int e;
 
-	if (at < 0)
-		e = copy_view(r, view->key, &made->key);
+	if (base)
+		e = clone(r, base->key, &made->key);
 	else
-		e = clone(r, base->pairs[at].key, &made->key);
+		e = copy_view(r, view->key, &made->key);
 	if (e < 0)
 		return e;
-	return make(r, view->value, at < 0 ? NULL : base->pairs[at].value,
-		    &made->value);
+	return make(r, view->value, base ? base->value : NULL, &made->value);
+}
+
+static int make_pairs(struct atio_restorer *r, const struct atio_node *view,
+		      const struct atio_node *base, struct atio_node *made)
+{
+	struct place *places = places_of(r, view, base), *place;
+	size_t i, end = r->decisions[r->at - 1].next;
+	int e = places ? 0 : -ENOMEM;
+
+	for (i = 0; e == 0 && i < view->count; i++) {
+		place = &places[i];
+		r->at = place->decision;
+		e = make_pair(r, &view->pairs[place->in_view],
+			      place->in_base < base->count
+				      ? &base->pairs[place->in_base]
+				      : NULL,
+			      &made->pairs[i]);
+	}
+	r->at = end;
+	made->count = view->count;
+	free(places);
+	return e;
 }
 
 static int make_map(struct atio_restorer *r, const struct atio_node *view,
 		    const struct atio_node *base, struct atio_node *made)
 {
 	const struct atio_node *twice;
-	size_t i;
 	int e;
 
 	e = atio_restore_shown(r, base, &base);
@@ -294,11 +327,7 @@ static int make_map(struct atio_restorer *r, const struct atio_node *view,
 				     view->count * sizeof(*made->pairs));
 	if (!made->pairs)
 		return -ENOMEM;
-	for (i = 0; e == 0 && i < view->count; i++)
-		e = make_pair(r, &view->pairs[i], base, &made->pairs[i]);
-	made->count = view->count;
-	if (e == 0 && atio_restore_unordered(r))
-		e = put_in_order(made, base);
+	e = make_pairs(r, view, base, made);
 	return e < 0 ? e : atio_map_seal(r->doc, made, &twice);
 }
 

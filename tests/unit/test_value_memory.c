@@ -148,6 +148,12 @@ static const struct deed deeds[] = {
 	{deed_convert, "[{a: 1, b: 2}, {b: @1979-05-27t07:32:00z, a: null}]",
 	 "1", ATIO_TO_CSV, false},
 	{deed_convert, "[{@}, {z: 1, <<: {@}}]", "1", ATIO_TO_TYPED, false},
+	{deed_convert, "", "1", ATIO_TO_TOML, false},
+	{deed_convert, "", "1", ATIO_TO_TXT, false},
+	{deed_restore, "", "", ATIO_TO_JSON, false},
+	{deed_restore, "{p: &x {k: 1}, q: {<<: *x, n: 1}, r: *x}",
+	 "{r: {k: 1}, q: {n: 2, m: '3', k: 1}, p: {k: 1}}", ATIO_TO_TOML,
+	 false},
 	{deed_restore, YAML,
 	 "{a: {x: 1, y: [1, '1979-05-27T07:32:00Z']}, b: {x: 1, y: [1, "
 	 "'1979-05-27 07:32:00z']}, c: {x: 1, y: [1, '1979-05-27T07:32:00Z'],"

@@ -176,6 +176,9 @@ int build_of(struct atio_builder *b, const char *text)
 {
 	struct source in = {b, text};
 
+	blanks(&in);
+	if (!*in.s)
+		return b->failed;
 	value(&in);
 	while (take(&in, "---")) {
 		(void)atio_build_document(b);
@@ -348,6 +351,8 @@ const char *text_of(const struct atio_node *node)
 	static unsigned turn;
 	struct sink out = {texts[turn++ % TEXTS], 0};
 
+	if (atio_node_is_nothing(node))
+		puts_to(&out, "nothing: ");
 	put_node(&out, node);
 	out.text[out.len] = '\0';
 	return out.text;

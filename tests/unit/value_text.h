@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
  * value_text.h - values as text, for tests: all types, aliases and lexemes,
- *too.
+ * too.
  *
  *	null true false 1 2.5 inf nan      0x1F is written 31~0x1F
  *	'text' word b'bytes' @2020-02-29   escapes \\ \' \n \0 \xHH
  *	[1, 2] {'key': 1, 2: 3}            << is the merge key, '<<' is not
  *	!tag 1   &name 1   *name           a --- b: a stream of documents
+ *
+ * No text at all is a document without a value, whose root is written "nothing:
+ * null" (or what a format has for it).
  */
 #ifndef TESTS_UNIT_VALUE_TEXT_H
 #define TESTS_UNIT_VALUE_TEXT_H

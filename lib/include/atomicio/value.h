@@ -103,11 +103,14 @@ struct atio_limits {
 /* NULL is fine. */
 void atio_doc_free(struct atio_doc *doc);
 
-/* Never NULL: a document without any value has a null with ATIO_DOC_EMPTY. */
+/* Never NULL.  That of a document without any value (ATIO_DOC_EMPTY) is a null,
+ * of TOML an empty map, of CSV an empty list, of a text file "".  As the root
+ * that it is, and only so, it is none of these for another format but again no
+ * value: a blank JSON file becomes an empty TOML file, while `null` cannot. */
 const struct atio_node *atio_doc_root(const struct atio_doc *doc);
 
 /* What the source had besides values, or'ed together. */
-#define ATIO_DOC_EMPTY    (1u << 0) /* nothing but blanks */
+#define ATIO_DOC_EMPTY    (1u << 0) /* no value: nothing but blanks */
 #define ATIO_DOC_COMMENTS (1u << 1)
 #define ATIO_DOC_ANCHORS  (1u << 2)
 #define ATIO_DOC_TAGS     (1u << 3)
