@@ -3,6 +3,8 @@
  * test_value_restore.c - the way back from a view: what was not changed in it
  * is as it was, letter for letter; what was gets the type that is there.
  */
+#include <time.h>
+
 #include "value_text.h"
 
 #define TREES 4000
@@ -246,6 +248,91 @@ static void test_errors(void)
 	atio_doc_free(view);
 }
 
+/* ---- views made to be slow ------------------------------------------- */
+
+#define MANY 20000
+
+static void build_key(struct atio_builder *b, const char *key)
+{
+	(void)atio_build_string(b, key, strlen(key));
+}
+
+/* {m: &m {<<: {z: 1}, k0: 0, k1: 1, ...}, l: [*m, *m, ...]} */
+static struct atio_doc *large_base(struct atio_builder *b)
+{
+	struct atio_doc *doc;
+	char key[16];
+
+	(void)atio_build_map(b);
+	build_key(b, "m");
+	(void)atio_build_anchor(b, "m", 1);
+	(void)atio_build_map(b);
+	b->style = ATIO_STYLE_PLAIN;
+	build_key(b, "<<");
+	(void)build_of(b, "{z: 1}");
+	for (int i = 0; i < MANY; i++) {
+		(void)snprintf(key, sizeof(key), "k%d", i);
+		build_key(b, key);
+		(void)atio_build_int(b, i);
+	}
+	(void)atio_build_end(b);
+	build_key(b, "l");
+	(void)atio_build_seq(b);
+	for (int i = 0; i < MANY; i++)
+		(void)atio_build_alias(b, "m", 1);
+	(void)atio_build_end(b);
+	(void)atio_build_end(b);
+	NEED(atio_builder_finish(b, &doc, NULL) == 0);
+	return doc;
+}
+
+/* {l: [@item, @item, ...]} */
+static struct atio_doc *large_view(struct atio_builder *b, const char *item)
+{
+	struct atio_doc *doc;
+
+	(void)atio_build_map(b);
+	build_key(b, "l");
+	(void)atio_build_seq(b);
+	for (int i = 0; i < MANY; i++)
+		(void)build_of(b, item);
+	(void)atio_build_end(b);
+	(void)atio_build_end(b);
+	NEED(atio_builder_finish(b, &doc, NULL) == 0);
+	return doc;
+}
+
+/* Each item stands where the base has an alias for an enormous map, which is
+ * not looked at as a whole for each. */
+static void test_slow(void)
+{
+	static const enum atio_target targets[] = {ATIO_TO_JSON, ATIO_TO_TOML};
+	const struct atio_node *root, *last;
+	struct atio_doc *base, *view, *made;
+	struct atio_builder *b;
+	clock_t begin;
+
+	NEED(atio_builder_new(NULL, &b) == 0);
+	base = large_base(b);
+	view = large_view(b, "{k1: 2, n: 3, k0: 0}");
+	for (size_t i = 0; i < LENGTH(targets); i++) {
+		begin = clock();
+		CHECK_INT(atio_value_restore(atio_doc_root(view), targets[i],
+					     atio_doc_root(base), NULL, &made,
+					     &root, NULL),
+			  0);
+		CHECK(clock() - begin < 5 * CLOCKS_PER_SEC);
+		CHECK_INT(atio_value_get(root, "/l/19999", &last, NULL), 0);
+		CHECK_STR(text_of(last),
+			  i ? "{'k0': 0, 'k1': 2, 'n': 3}"
+			    : "{'k1': 2, 'n': 3, 'k0': 0}");
+		atio_doc_free(made);
+	}
+	atio_doc_free(base);
+	atio_doc_free(view);
+	atio_builder_free(b);
+}
+
 /* ---- all that a view can show -------------------------------------------- */
 
 static void put(char *text, size_t size, const char *more)
@@ -376,6 +463,7 @@ int main(void)
 	test_rows();
 	test_copies();
 	test_errors();
+	test_slow();
 	test_random();
 	return check_result();
 }
