@@ -44,7 +44,8 @@ static const char *key_text(const struct atio_node *key,
 	return atio_scalar_text(key, number, ret_len);
 }
 
-/* A step's text, escaped, with its slash. */
+/* A step's text, escaped, with its slash; cut, so that there is room for it and
+ * for "..." in a pointer. */
 static size_t step_text(const struct atio_step *step,
 			char text[ATIO_POINTER_MAX])
 {
@@ -57,7 +58,7 @@ static size_t step_text(const struct atio_step *step,
 	else
 		key = key_text(step->key, number, &len);
 	text[n++] = '/';
-	for (i = 0; i < len && n < ATIO_POINTER_MAX - 2; i++) {
+	for (i = 0; i < len && n < ATIO_POINTER_MAX - 5; i++) {
 		if (key[i] == '~' || key[i] == '/') {
 			text[n++] = '~';
 			text[n++] = key[i] == '~' ? '0' : '1';

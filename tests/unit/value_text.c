@@ -58,11 +58,11 @@ static size_t quoted(struct source *in, char *text)
 /* Up to a blank or a sign of the notation. */
 static size_t word(struct source *in, char *text)
 {
-	size_t n = strcspn(in->s, " ,]}\n"), colon = strcspn(in->s, ":");
+	size_t n = strcspn(in->s, " ,]}\n");
 
 	/* The colon of a map, not that of a time. */
-	if (colon < n && in->s[colon + 1] == ' ')
-		n = colon;
+	if (n && in->s[n - 1] == ':' && in->s[n] == ' ')
+		n--;
 	NEED(n && n < 2000);
 	memcpy(text, in->s, n);
 	text[n] = '\0';
