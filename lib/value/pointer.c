@@ -106,12 +106,33 @@ long atio_pointer_index(const struct atio_pointer *p)
 
 /* ---- failing --------------------------------------------------------- */
 
+#define SHOWN_MOST ((size_t)ATIO_POINTER_MAX - 4) /* beside "..." */
+
+/* @p up to its present step.  What does not fit is the begin; of a step that
+ * is too long alone, the end.  As in atio_step_pointer. */
+static void show(const struct atio_pointer *p, char pointer[ATIO_POINTER_MAX])
+{
+	const char *slash = p->text;
+	size_t from = 0, len;
+
+	while (slash && p->done - from > SHOWN_MOST) {
+		slash = memchr(p->text + from + 1, '/', p->done - from - 1);
+		if (slash)
+			from = (size_t)(slash - p->text);
+	}
+	len = p->done - from;
+	if (len > SHOWN_MOST) {
+		len = atio_utf8_check(p->text + from, SHOWN_MOST);
+		len -= p->text[from + len - 1] == '~'; /* half of an escape */
+	}
+	(void)snprintf(pointer, ATIO_POINTER_MAX, "%s%.*s", from ? "..." : "",
+		       (int)len, p->text + from);
+}
+
 int atio_pointer_fail(struct atio_value_error *err, int code,
 		      const struct atio_pointer *p, const char *fmt, ...)
 {
 	char text[ATIO_ERROR_TEXT_MAX];
-	const char *slash;
-	size_t from = 0;
 	va_list ap;
 
 	if (!err || err->error.code)
@@ -120,14 +141,7 @@ int atio_pointer_fail(struct atio_value_error *err, int code,
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	(void)atio_value_fail(err, code, NULL, "%s", text);
-	/* What does not fit is the begin, as in atio_step_pointer. */
-	while (p->done - from > ATIO_POINTER_MAX - 4) {
-		slash = memchr(p->text + from + 1, '/', p->done - from - 1);
-		from = slash ? (size_t)(slash - p->text) : p->done;
-	}
-	(void)snprintf(err->pointer, sizeof(err->pointer), "%s%.*s",
-		       from ? "..." : "", (int)(p->done - from),
-		       p->text + from);
+	show(p, err->pointer);
 	return -code;
 }
 

@@ -185,20 +185,53 @@ static void test_rings(void)
 	ROWS("{l: &a [*a, 7], m: &b {<<: *b}}", rows);
 }
 
+/* A step that does not fit into the error, with something before it or not. */
+static void check_long_step(const struct atio_node *root, const char *before,
+			    const char *part, const char *should)
+{
+	struct atio_value_error err;
+	const struct atio_node *node;
+	char pointer[2000], whole[2000];
+
+	for (size_t n = 1; n < 300; n++) {
+		(void)snprintf(pointer, sizeof(pointer), "%s/", before);
+		(void)snprintf(whole, sizeof(whole), "%s/", should);
+		for (size_t i = 0; i < n; i++) {
+			strcat(pointer, part);
+			strcat(whole, part);
+		}
+		err = (struct atio_value_error)ATIO_VALUE_ERROR_INIT;
+		CHECK_INT(atio_value_get(root, pointer, &node, &err), -ENOENT);
+		if (strlen(pointer) < ATIO_POINTER_MAX - 4) {
+			CHECK_STR(err.pointer, pointer);
+			continue;
+		}
+		if (strcmp(err.pointer, pointer) != 0)
+			CHECK(strncmp(err.pointer, whole,
+				      strlen(err.pointer)) == 0);
+		CHECK(strlen(err.pointer) > ATIO_POINTER_MAX - 10);
+		CHECK((strlen(err.pointer) - strlen(should) - 1) %
+			      strlen(part) == 0 ||
+		      strcmp(err.pointer, pointer) == 0);
+	}
+}
+
 /* What does not fit into the error is the begin. */
 static void test_long(void)
 {
 	struct atio_value_error err = ATIO_VALUE_ERROR_INIT;
 	struct atio_doc *doc = doc_of("{a: 1}");
 	const struct atio_node *node;
-	char pointer[400] = "/a/";
+	char pointer[400] = "";
 
-	memset(pointer + 3, 'b', 300);
-	CHECK_INT(atio_value_get(atio_doc_root(doc), pointer, &node, &err),
-		  -ENOENT);
-	CHECK_STR(err.pointer, "...");
+	check_long_step(atio_doc_root(doc), "", "b", "");
+	check_long_step(atio_doc_root(doc), "/a", "b", "...");
+	check_long_step(atio_doc_root(doc), "", "~1", "");
+	check_long_step(atio_doc_root(doc), "/a", "~0", "...");
+	check_long_step(atio_doc_root(doc), "", "\xE2\x82\xAC", "");
+	check_long_step(atio_doc_root(doc), "/a", "\xF0\x9F\x98\x80", "...");
 	memset(pointer, '/', 300); /* 299 empty steps, and "/b" */
-	err = (struct atio_value_error)ATIO_VALUE_ERROR_INIT;
+	pointer[300] = 'b';
 	CHECK_INT(atio_value_get(atio_doc_root(doc), pointer, &node, &err),
 		  -ENOENT);
 	CHECK_STR(err.pointer, "/");
