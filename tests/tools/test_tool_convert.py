@@ -175,6 +175,31 @@ def test_binary(data, message):
         assert prints(*words, text=data) == "null\n"
 
 
+@pytest.mark.parametrize("source, blank", [
+    ("json", " \n"), ("yaml", "# only this\n"), ("toml", "\n"), ("csv", "\n"),
+    ("xml", " "), ("txt", ""),
+])
+def test_no_value(tmp_path, source, blank):
+    """A blank file stays one; a null that somebody wrote does not become one."""
+    path = tmp_path / f"in.{source}"
+    for text in ("", blank):
+        path.write_text(text)
+        for target in ("toml", "csv", "txt"):
+            assert prints("convert", path, "--to", target) == ""
+            prints("convert", path, tmp_path / f"out.{target}.gz")
+            assert gzip.decompress(
+                (tmp_path / f"out.{target}.gz").read_bytes()) == b""
+        assert fails(DATA, "convert", path, "--to", "xml") == (
+            f"atomicio: {path}: there is no value, and XML is one element, no "
+            "more and no less")
+        if source in ("json", "yaml", "xml"):
+            for target in ("json", "yaml"):
+                assert prints("convert", path, "--to", target) == "null\n"
+    for target in ("toml", "csv"):
+        assert "not a null" in fails(DATA, "convert", "--from", "json", "--to",
+                                     target, text="null")
+
+
 def test_gzip(tmp_path):
     path = tmp_path / "a.json.gz"
     whole = gzip.compress(JSON.encode())
