@@ -6,12 +6,9 @@
 
 #include "value/fit.h"
 
-/* @doc becomes one without a value, as @target has it. */
-static int make_nothing(struct atio_doc *doc, const struct atio_node *root,
-			enum atio_target target)
+/* @doc becomes one without a value, whose root is of @type. */
+static int make_nothing(struct atio_doc *doc, enum atio_type type)
 {
-	enum atio_type type = atio_nothing_in(target, root->type);
-
 	doc->root = type == ATIO_STRING ? atio_node_new_text(doc, type, "", 0)
 					: atio_node_new(doc, type);
 	if (!doc->root)
@@ -26,13 +23,14 @@ static int convert(const struct atio_node *root, enum atio_target target,
 		   const struct atio_node **ret_root)
 {
 	struct atio_maker m = {.target = target};
+	enum atio_type type;
 	int r;
 
 	r = atio_doc_new(limits, &m.doc);
 	if (r < 0)
 		return r;
-	if (atio_node_is_nothing(root))
-		r = make_nothing(m.doc, root, target);
+	if (atio_is_no_value(root, target, &type))
+		r = make_nothing(m.doc, type);
 	else
 		r = atio_make(&m, root, &m.doc->root);
 	if (r < 0) {

@@ -79,18 +79,19 @@ static bool holds_yaml(enum atio_target target)
 	return target == ATIO_TO_TYPED || !atio_target_merges(target);
 }
 
-enum atio_type atio_nothing_in(enum atio_target target, enum atio_type type)
+bool atio_is_no_value(const struct atio_node *root, enum atio_target target,
+		      enum atio_type *ret_type)
 {
-	switch (target) {
-	case ATIO_TO_TOML:
-		return ATIO_MAP;
-	case ATIO_TO_CSV:
-		return ATIO_SEQ;
-	case ATIO_TO_TXT:
-		return ATIO_STRING;
-	default:
-		return type;
-	}
+	enum atio_type type = target == ATIO_TO_TOML  ? ATIO_MAP
+			      : target == ATIO_TO_CSV ? ATIO_SEQ
+			      : target == ATIO_TO_TXT ? ATIO_STRING
+						      : ATIO_NULL;
+
+	if (!atio_node_is_nothing(root) || root->type != ATIO_NULL)
+		return false;
+	if (ret_type)
+		*ret_type = type;
+	return true;
 }
 
 /* ---- refusing -------------------------------------------------------- */
@@ -363,22 +364,25 @@ static int fit_toml(struct atio_fit *fit, const struct atio_node *root)
 	return atio_fit_value(fit, root, NULL);
 }
 
-static int fit_nothing(struct atio_fit *fit, const struct atio_node *root)
+static int fit_no_value(struct atio_fit *fit, const struct atio_node *root,
+			enum atio_type type)
 {
 	if (fit->target == ATIO_TO_XML)
 		return atio_value_fail(fit->walk.err, EOPNOTSUPP, NULL,
 				       "there is no value, and XML is one "
 				       "element, no more and no less");
-	if (atio_nothing_in(fit->target, root->type) != root->type)
+	if (type != ATIO_NULL)
 		fit->changes = true;
 	return atio_walk_count(&fit->walk, root, NULL);
 }
 
 int atio_fit_root(struct atio_fit *fit, const struct atio_node *root)
 {
+	enum atio_type type;
+
 	fit->walk.root = root;
-	if (atio_node_is_nothing(root))
-		return fit_nothing(fit, root);
+	if (atio_is_no_value(root, fit->target, &type))
+		return fit_no_value(fit, root, type);
 	switch (fit->target) {
 	case ATIO_TO_TOML:
 		return fit_toml(fit, root);

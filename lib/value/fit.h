@@ -31,9 +31,12 @@ const char *atio_target_name(enum atio_target target);
 /* Whether merge keys are merged for it. */
 bool atio_target_merges(enum atio_target target);
 
-/* What a document without a value has as its root in @target, if it has @type
- * in another format. */
-enum atio_type atio_nothing_in(enum atio_target target, enum atio_type type);
+/* Whether @root is that of a document without a value in a format that has a
+ * null for it: it is not a null for others, and there @ret_type (may be NULL).
+ * A blank TOML file is an empty map, since {} is written as one, too, and so it
+ * is with lists of CSV and texts. */
+bool atio_is_no_value(const struct atio_node *root, enum atio_target target,
+		      enum atio_type *ret_type);
 
 /* ---- the first pass -------------------------------------------------- */
 

@@ -30,9 +30,8 @@ enum atio_style {
 	ATIO_STYLE_FLOW,    /* YAML's {a: 1}, TOML's inline table and array */
 	ATIO_STYLE_BLOCK,   /* TOML: with a header */
 	ATIO_STYLE_CRLF,    /* CSV: a table whose lines end with CR LF */
-	/* The root of a document without a value (ATIO_DOC_EMPTY): not the
-	 * null, map, list or string that it is, but what a format has for it.
-	 */
+	/* The root of a document without a value (ATIO_DOC_EMPTY): the null,
+	 * map, list or string that its format has for that. */
 	ATIO_STYLE_NOTHING,
 };
 

@@ -103,10 +103,10 @@ struct atio_limits {
 /* NULL is fine. */
 void atio_doc_free(struct atio_doc *doc);
 
-/* Never NULL.  That of a document without any value (ATIO_DOC_EMPTY) is a null,
- * of TOML an empty map, of CSV an empty list, of a text file "".  As the root
- * that it is, and only so, it is none of these for another format but again no
- * value: a blank JSON file becomes an empty TOML file, while `null` cannot. */
+/* Never NULL.  That of a document without any value (ATIO_DOC_EMPTY) is {} in
+ * TOML, [] in CSV, "" in a text file, and a null in all others.  This null, as
+ * the root that it is, is no value in other formats, too: a blank JSON file
+ * becomes a blank TOML file, while one that says `null` cannot be converted. */
 const struct atio_node *atio_doc_root(const struct atio_doc *doc);
 
 /* What the source had besides values, or'ed together. */
