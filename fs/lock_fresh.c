@@ -508,9 +508,12 @@ bool lock_bury(struct fs *fs, struct handle *h)
 /* What was written under a lock of process @tgid (drops). */
 static void publish_update(struct fs *fs, struct atio_lock_key key, pid_t tgid)
 {
-	struct txn *txn = find_txn(fs, key, is_written);
 	struct atio_lock_who who;
+	struct txn *txn;
 
+	do {
+		txn = find_txn(fs, key, is_written);
+	} while (txn && link_wait(fs, &txn->base));
 	if (!txn)
 		return;
 	if (!is_dying(fs, txn, tgid))

@@ -37,6 +37,7 @@ static struct fs the_fs = {
 	.handles = RING_INIT(the_fs.handles),
 	.dirs = RING_INIT(the_fs.dirs),
 	.aliases = RING_INIT(the_fs.aliases),
+	.links = RING_INIT(the_fs.links),
 };
 
 /* ---- requests -------------------------------------------------------- */

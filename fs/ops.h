@@ -50,6 +50,9 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	       fuse_ino_t newparent, const char *newname, unsigned flags);
 void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
 	     const char *newname);
+/* Wait until the kernel asks for each name of the inode @key.  Not with a
+ * transaction that is busy, nor for a caller that has a directory locked. */
+bool link_wait(struct fs *fs, const struct file_key *key);
 
 /* ---- class.c --------------------------------------------------------- */
 

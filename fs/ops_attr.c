@@ -222,6 +222,7 @@ static int truncate_and_publish(struct fs *fs, pid_t tid, struct txn *txn,
 	int r = shadow_truncate(txn, size);
 
 	/* The intent keeps it alive while the lock is dropped. */
+	(void)link_wait(fs, &txn->base);
 	if (!r)
 		r = txn_publish(fs, txn, false);
 	intent_drop(fs, tid, txn);

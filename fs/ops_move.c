@@ -365,9 +365,45 @@ static int do_link(struct fs *fs, fuse_req_t req, struct node *node,
 	return lookup(fs, req, newdir, newname, ret_e);
 }
 
+/* The kernel may still go by the first name of a file without asking
+ * (entry_timeout).  With a second one that will not do: a commit by that one
+ * may put another node in the place of this, for the sake of who has it open.
+ * So the kernel is told, after the answer only: until then it holds locks that
+ * it needs for that.  A commit of the inode waits for it. */
+struct new_link {
+	struct ring ring; /* of fs->links */
+	struct file_key key;
+};
+
+bool link_wait(struct fs *fs, const struct file_key *key)
+{
+	bool waited = false;
+
+again:
+	ring_each(link, &fs->links)
+	{
+		if (!key_equal(&ring_item(link, struct new_link, ring)->key,
+			       key))
+			continue;
+		fs_wait(fs);
+		waited = true;
+		goto again;
+	}
+	return waited;
+}
+
+static void expire_name(struct fs *fs, fuse_ino_t dir, const char *name)
+{
+	if (fuse_lowlevel_notify_expire_entry(fs->se, dir, name, strlen(name),
+					      FUSE_LL_EXPIRE_ONLY) == -ENOSYS)
+		(void)fuse_lowlevel_notify_inval_entry(fs->se, dir, name,
+						       strlen(name));
+}
+
 void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
 	     const char *newname)
 {
+	struct new_link first = {.ring = {NULL, NULL}};
 	struct fs *fs = req_fs(req);
 	struct fuse_entry_param e;
 	struct node *node, *newdir, *dir = NULL;
@@ -391,13 +427,26 @@ void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
 		node_ref(dir);
 	}
 	r = do_link(fs, req, node, newdir, newname, &e);
-	if (name && !r)
+	if (name && !r) {
 		(void)node_move(fs, node, dir, name);
-	node_unref(fs, dir);
-	free(name);
+		if (S_ISREG(e.attr.st_mode) && e.attr.st_nlink == 2) {
+			first.key = node->key;
+			ring_add(&fs->links, &first.ring);
+		}
+	}
 	fs_unlock(fs);
 	if (r < 0)
 		reply_err(req, r);
 	else
 		fuse_reply_entry(req, &e);
+	if (first.ring.next)
+		expire_name(fs, node_ino(fs, dir), name);
+	fs_lock(fs);
+	if (first.ring.next) {
+		ring_del(&first.ring);
+		pthread_cond_broadcast(&fs->settled);
+	}
+	node_unref(fs, dir);
+	fs_unlock(fs);
+	free(name);
 }

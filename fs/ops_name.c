@@ -66,8 +66,11 @@ static int lookup_own(struct fs *fs, struct txn *txn,
 	if (r < 0)
 		return r;
 	fill_entry(fs, txn->node, &st, true, ret_e);
-	/* The open that this walk is for looks at them at once. */
-	if (txn->pins)
+	/* The open that this walk is for looks at them at once.  Not so when
+	 * others have it open: the kernel takes in new attributes in steps
+	 * (fuse_change_attributes_i), and who asks it between two of them,
+	 * as it believes those to be valid, gets the size of before. */
+	if (txn->pins && !txn->handles)
 		ret_e->attr_timeout = OPEN_ATTR_S;
 	return 0;
 }

@@ -75,6 +75,8 @@ void txn_wait_for_others(struct fs *fs, const struct handle *h)
 		(void)entry_wait(fs, h->txn->entry->dir, h->txn->entry->name);
 	if (h->txn && h->txn->base.ino)
 		(void)key_wait(fs, &h->txn->base);
+	if (h->txn && h->txn->base.ino)
+		(void)link_wait(fs, &h->txn->base);
 }
 
 /* Somebody else still writes to it, or will. */

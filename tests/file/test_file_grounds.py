@@ -29,10 +29,8 @@ def run_there(name, directory):
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_on_mount(make_mount, name):
-    """A file that has just got a second name is looked up at once
-    (entry_timeout), because the tests hold it open and write it by the other
-    one.  What they abort, or kill on purpose, is no news here."""
-    mount = make_mount("entry_timeout=0")
+    """What they abort, or kill on purpose, is no news here."""
+    mount = make_mount()
     mount.allow_log("rolled back .*(aborted|killed)")
     (mount / "here").mkdir(0o711)
     run_there(name, mount / "here")

@@ -232,6 +232,25 @@ def test_reader_from_before_the_second_name(mount, peer, io):
     assert os.stat(mount.src / "a").st_nlink == 2
 
 
+def test_first_name_after_a_link(mount, peer):
+    """S1, S2, S17: a file that has just got its second name is written by
+    that while somebody has it open: its first name, which everybody knows,
+    leads to the new version at once."""
+    a, b = mount / "a", mount / "b"
+    for again in range(20):
+        a.write_bytes(OLD)
+        assert peer.stat(a).st_size == os.stat(a).st_size == len(OLD)
+        os.link(a, b)
+        with open(b, "rb") as reader:
+            assert reader.read(10) == OLD[:10]
+            peer.spew(b, b"new")
+            for st in (os.stat(a), peer.stat(a), os.stat(b), peer.stat(b)):
+                assert (st.st_size, st.st_nlink) == (3, 2), again
+            assert a.read_bytes() == peer.slurp(a) == b"new"
+            assert reader.read() == OLD[10:]
+        os.unlink(b)
+
+
 def test_nothing_changed(linked, peer):
     """S9, S17: an open for writing that changes nothing leaves the times."""
     before = os.stat(linked.mount.src / "a")
