@@ -11,6 +11,10 @@
 
 #define NAME_MOST 60 /* bytes of a name in a message */
 
+/* Keys that are no names of elements. */
+#define ATIO_XML_ATTRIBUTES "@attributes"
+#define ATIO_XML_TEXT       "#text"
+
 struct atio_xml_frame; /* xml_tree.c */
 
 /* A document while expat reads it. */

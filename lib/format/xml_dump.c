@@ -7,10 +7,14 @@
  *
  *	a list of none, or of one      nothing, or the element itself
  *	an empty map                   an empty text
+ *	an empty "@attributes"         no "@attributes"
  *	"#text" without attributes     the text itself
  *	an empty "#text"               no "#text"
  *	"#text" beside elements        mixed content
  *	keys that are no names, text with characters that XML does not have
+ *
+ * "@attributes" may stand behind elements: a start tag is written when all of
+ * its map is known.
  *
  * Elements are indented only where the blanks between them are dropped when
  *they are read.  The walk has a stack of its own, for a tree may be deep.
@@ -42,6 +46,8 @@ struct writer {
 	struct atio_value_error *err;
 	struct level *levels;
 	size_t depth, room;
+	/* While they are written, the key of the attributes in their map. */
+	const struct atio_node *attributes;
 	/* For names that are not ASCII: expat, and what it is given. */
 	XML_Parser parser;
 	struct atio_out sample;
@@ -80,13 +86,17 @@ static const struct atio_step *path(struct writer *w)
 	return up;
 }
 
-/* @member: the key of an attribute or of "#text" in it; NULL: itself. */
+/* @member: the key of an attribute, or of "@attributes" or "#text"; NULL: what
+ * is being written itself. */
 static int refuse(struct writer *w, const struct atio_node *member,
 		  const char *why)
 {
-	struct atio_step step = {path(w), member, 0};
+	struct atio_step attributes = {path(w), w->attributes, 0};
+	const struct atio_step *up =
+		w->attributes ? &attributes : attributes.up;
+	struct atio_step step = {up, member, 0};
 
-	return atio_value_fail(w->err, EOPNOTSUPP, member ? &step : step.up,
+	return atio_value_fail(w->err, EOPNOTSUPP, member ? &step : up,
 			       "XML cannot hold %s", why);
 }
 
@@ -150,21 +160,19 @@ static int ask_parser(struct writer *w, const char *name, size_t len)
 	return status == XML_STATUS_OK;
 }
 
-/* @attribute: the key of one, whose name is behind the '@'; or NULL. */
+/* @member: as for refuse. */
 static int check_name(struct writer *w, const struct atio_node *key,
-		      const struct atio_node *attribute)
+		      const struct atio_node *member)
 {
-	const char *name = key->text + (attribute ? 1 : 0);
-	size_t len = key->count - (attribute ? 1 : 0);
 	bool ascii;
 	int r;
 
-	r = ascii_is_right(name, len, &ascii);
+	r = ascii_is_right(key->text, key->count, &ascii);
 	if (r && !ascii)
-		r = ask_parser(w, name, len);
+		r = ask_parser(w, key->text, key->count);
 	if (r < 0)
 		return r;
-	return r ? 0 : refuse(w, attribute, "a key that is no name");
+	return r ? 0 : refuse(w, member, "a key that is no name");
 }
 
 /* ---- text ------------------------------------------------------------ */
@@ -210,7 +218,7 @@ static int refuse_character(struct writer *w, const struct atio_node *key,
 	return refuse(w, key, why);
 }
 
-/* @key: that of an attribute or of "#text"; NULL: of an element as a whole. */
+/* @key: as for refuse. */
 static int put_text(struct writer *w, const struct atio_node *node,
 		    const struct atio_node *key, bool attribute)
 {
@@ -233,15 +241,10 @@ static int put_text(struct writer *w, const struct atio_node *node,
 
 /* ---- tags ------------------------------------------------------------ */
 
-static bool is_attribute(const struct atio_node *key)
+static bool is_key(const struct atio_node *key, const char *name)
 {
-	return key->count && key->text[0] == '@';
-}
-
-static bool is_text(const struct atio_node *key)
-{
-	return key->count == strlen("#text") &&
-	       memcmp(key->text, "#text", strlen("#text")) == 0;
+	return key->count == strlen(name) &&
+	       memcmp(key->text, name, key->count) == 0;
 }
 
 static void put_name(struct writer *w, const struct atio_node *key)
@@ -268,24 +271,45 @@ static void put_end_tag(struct writer *w, const struct atio_node *name)
 static int put_attribute(struct writer *w, const struct atio_node *key,
 			 const struct atio_node *value)
 {
-	int r = check_name(w, key, key);
+	int r;
 
+	if (key->type != ATIO_STRING)
+		return refuse(w, key, "a key that is no string");
+	r = check_name(w, key, key);
 	if (r < 0)
 		return r;
 	if (value->type != ATIO_STRING)
 		return refuse(w, key, "an attribute that is no string");
 	atio_out_char(w->out, ' ');
-	atio_out_put(w->out, key->text + 1, key->count - 1);
+	put_name(w, key);
 	atio_out_text(w->out, "=\"");
 	r = put_text(w, value, key, true);
 	atio_out_char(w->out, '"');
 	return r;
 }
 
+/* @pair: "@attributes" and what is there. */
+static int put_attributes(struct writer *w, const struct atio_pair *pair)
+{
+	const struct atio_node *map = pair->value;
+	uint32_t i;
+	int r = 0;
+
+	if (map->type != ATIO_MAP)
+		return refuse(w, pair->key, "an '@attributes' that is no map");
+	if (!map->count)
+		return refuse(w, pair->key, "an empty '@attributes'");
+	w->attributes = pair->key;
+	for (i = 0; i < map->count && !r; i++)
+		r = put_attribute(w, map->pairs[i].key, map->pairs[i].value);
+	w->attributes = NULL;
+	return r;
+}
+
 /* What a map is made of. */
 struct content {
-	const struct atio_pair *text; /* "#text" */
-	uint32_t attributes, elements;
+	const struct atio_pair *attributes, *text; /* NULL: none */
+	uint32_t elements;
 };
 
 static int check_content(struct writer *w, const struct atio_node *map,
@@ -294,14 +318,14 @@ static int check_content(struct writer *w, const struct atio_node *map,
 	const struct atio_node *key;
 	uint32_t i;
 
-	*content = (struct content){NULL, 0, 0};
+	*content = (struct content){0};
 	for (i = 0; i < map->count; i++) {
 		key = map->pairs[i].key;
 		if (key->type != ATIO_STRING)
 			return refuse(w, key, "a key that is no string");
-		if (is_attribute(key))
-			content->attributes++;
-		else if (is_text(key))
+		if (is_key(key, ATIO_XML_ATTRIBUTES))
+			content->attributes = &map->pairs[i];
+		else if (is_key(key, ATIO_XML_TEXT))
 			content->text = &map->pairs[i];
 		else
 			content->elements++;
@@ -343,14 +367,11 @@ static int put_map(struct writer *w, const struct atio_node *name,
 		   const struct atio_node *map)
 {
 	struct content content;
-	uint32_t i;
 	int r;
 
 	r = check_content(w, map, &content);
-	for (i = 0; i < map->count && !r; i++)
-		if (is_attribute(map->pairs[i].key))
-			r = put_attribute(w, map->pairs[i].key,
-					  map->pairs[i].value);
+	if (!r && content.attributes)
+		r = put_attributes(w, content.attributes);
 	if (r < 0)
 		return r;
 	if (content.elements) {
@@ -420,7 +441,7 @@ static int next_element(struct writer *w, const struct atio_node **ret_value)
 			return 0;
 		key = map->pairs[level->next].key;
 		value = map->pairs[level->next++].value;
-	} while (w->depth > 1 && is_attribute(key));
+	} while (w->depth > 1 && is_key(key, ATIO_XML_ATTRIBUTES));
 	if (value->type == ATIO_SEQ && w->depth == 1)
 		return refuse(w, NULL, "more than one root element");
 	if (value->type == ATIO_SEQ && value->count < 2)

@@ -3,10 +3,11 @@
  * xml_tree.c - elements, attributes and text, as expat tells them, to nodes.
  *
  * An element with neither attributes nor elements within it is a string, "" if
- * it is empty.  Any other is a map: its attributes as "@name", in their order,
- * then its elements, or its text as "#text" unless there is none.  An element
- * that occurs again makes a list at the place of the first; in which order
- * elements of different names took turns is not kept.
+ * it is empty.  Any other is a map: its attributes, if there are some, as a map
+ * under "@attributes" (which is no name of an element), then its elements, or
+ * its text as "#text" unless there is none.  An element that occurs again makes
+ * a list at the place of the first; in which order elements of different names
+ * took turns is not kept.
  *
  * Text of an element that has elements is dropped if it is blank, and refused
  * otherwise.  So only the innermost open element can have text that counts, and
@@ -14,8 +15,9 @@
  * the letter.
  *
  * Spans: an element is from its '<' to behind its last '>', also as a member of
- * a list; the list is from the first to the last of them; an attribute's value
- * is with its quotes; "#text" is all between the tags.
+ * a list; the list is from the first to the last of them; attributes are from
+ * the first one's name to the end of the last; an attribute's value is with its
+ * quotes; "#text" is all between the tags.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -112,9 +114,9 @@ static int check_size(struct atio_xml_reader *x, size_t len, size_t most,
 			       what, most);
 }
 
-/* A name that makes a key of @len bytes.  In encodings other than UTF-8, expat
- * takes three characters of Latin-1 for letters that are none in XML: U+00AA,
- * U+00B5, U+00BA. */
+/* A name of @len bytes, which becomes a key.  In encodings other than UTF-8,
+ * expat takes three characters of Latin-1 for letters that are none in XML:
+ * U+00AA, U+00B5, U+00BA. */
 static int check_name(struct atio_xml_reader *x, const char *name, size_t len,
 		      size_t offset)
 {
@@ -189,45 +191,24 @@ static void scan_attribute(struct tag_scan *scan)
 	scan->at = end + 1;
 }
 
-/* "@name" */
-static struct atio_node *attribute_key(struct atio_xml_reader *x,
-				       const char *name, size_t offset)
-{
-	size_t len = strlen(name) + 1;
-	struct atio_node *key;
-	char *text;
-
-	if (check_name(x, name, len, offset) < 0)
-		return NULL;
-	key = new_node(x, ATIO_STRING, offset);
-	if (!key)
-		return NULL;
-	text = atio_arena_get(&x->b->doc->arena, len + 1);
-	if (!text) {
-		(void)no_memory(x);
-		return NULL;
-	}
-	text[0] = '@';
-	memcpy(text + 1, name, len);
-	key->text = text;
-	key->count = (uint32_t)len;
-	return key;
-}
-
 static int add_attribute(struct atio_xml_reader *x, struct atio_node *map,
 			 const char *name, const char *text,
 			 struct tag_scan *scan)
 {
-	size_t offset = atio_xml_offset(x), len = strlen(text);
+	size_t offset = atio_xml_offset(x);
+	size_t name_len = strlen(name), len = strlen(text);
 	struct atio_node *key, *value;
 
 	if (x->utf8) {
 		scan_attribute(scan);
 		offset = (size_t)(scan->name - x->text);
 	}
-	key = attribute_key(x, name, offset);
-	if (!key || check_size(x, len, x->b->limits.scalar_bytes,
-			       "an attribute", offset) < 0)
+	if (check_name(x, name, name_len, offset) < 0 ||
+	    check_size(x, len, x->b->limits.scalar_bytes, "an attribute",
+		       offset) < 0)
+		return x->b->failed;
+	key = new_string(x, name, name_len, offset);
+	if (!key)
 		return x->b->failed;
 	value = new_string(x, text, len, offset);
 	if (!value)
@@ -242,26 +223,50 @@ static int add_attribute(struct atio_xml_reader *x, struct atio_node *map,
 	return 0;
 }
 
+/* The map of the attributes of an element, in that of the element. */
+static struct atio_node *begin_attributes(struct atio_xml_reader *x,
+					  struct atio_xml_frame *frame)
+{
+	struct atio_node *key, *map;
+
+	if (check_depth(x, x->depth + 2, frame->offset) < 0)
+		return NULL;
+	frame->map = new_node(x, ATIO_MAP, frame->offset);
+	if (!frame->map)
+		return NULL;
+	key = new_string(x, ATIO_XML_ATTRIBUTES, strlen(ATIO_XML_ATTRIBUTES),
+			 frame->offset);
+	map = key ? new_node(x, ATIO_MAP, frame->offset) : NULL;
+	if (map && atio_map_set(x->b->doc, frame->map, key, map) < 0) {
+		(void)no_memory(x);
+		return NULL;
+	}
+	return map;
+}
+
 static int add_attributes(struct atio_xml_reader *x,
 			  struct atio_xml_frame *frame,
 			  const XML_Char **attributes)
 {
 	struct tag_scan scan = {.at = x->text + frame->offset + 1};
-	int r;
+	const char *first = NULL;
+	struct atio_node *map;
+	int r = 0;
 
 	if (!attributes[0])
 		return 0;
-	r = check_depth(x, x->depth + 1, frame->offset);
-	if (r < 0)
-		return r;
-	frame->map = new_node(x, ATIO_MAP, frame->offset);
-	if (!frame->map)
+	map = begin_attributes(x, frame);
+	if (!map)
 		return x->b->failed;
-	if (x->utf8)
+	if (x->utf8) {
 		scan_name(&scan);
+		first = scan.at + strspn(scan.at, BLANKS);
+	}
 	for (; attributes[0] && !r; attributes += 2)
-		r = add_attribute(x, frame->map, attributes[0], attributes[1],
-				  &scan);
+		r = add_attribute(x, map, attributes[0], attributes[1], &scan);
+	if (first)
+		set_span(x, map, (size_t)(first - x->text),
+			 (size_t)(scan.at - x->text));
 	return r;
 }
 
@@ -325,7 +330,8 @@ static int add_text(struct atio_xml_reader *x, struct atio_xml_frame *frame,
 {
 	struct atio_node *key, *value;
 
-	key = new_string(x, "#text", strlen("#text"), frame->content);
+	key = new_string(x, ATIO_XML_TEXT, strlen(ATIO_XML_TEXT),
+			 frame->content);
 	if (!key)
 		return x->b->failed;
 	value = new_string(x, x->chars, x->char_count, frame->content);
@@ -524,10 +530,11 @@ static const struct atio_node *next_member(struct level *level)
 	return node->type == ATIO_MAP ? node->pairs[i].value : node->items[i];
 }
 
-/* Lists are levels, too, and become known too late to be counted on the way. */
+/* Lists are levels, too, and become known too late to be counted on the way.
+ * Where attributes are may not be known; then it is where their element is. */
 static int check_levels(struct atio_xml_reader *x, struct level *levels)
 {
-	const struct atio_node *node;
+	const struct atio_node *node, *place;
 	size_t depth = 1;
 
 	levels[0] = (struct level){x->root, 0};
@@ -539,7 +546,8 @@ static int check_levels(struct atio_xml_reader *x, struct level *levels)
 		}
 		if (node->type != ATIO_MAP && node->type != ATIO_SEQ)
 			continue;
-		if (check_depth(x, depth + 1, node->offset - x->b->shift) < 0)
+		place = node->length ? node : levels[depth - 1].node;
+		if (check_depth(x, depth + 1, place->offset - x->b->shift) < 0)
 			return x->b->failed;
 		levels[depth++] = (struct level){node, 0};
 	}
@@ -548,7 +556,8 @@ static int check_levels(struct atio_xml_reader *x, struct level *levels)
 
 int atio_xml_tree_finish(struct atio_xml_reader *x)
 {
-	/* An element with attributes is a map, and may be one of a list. */
+	/* Each element is a map, and may be one of a list, but for the root;
+	 * above them is a map, and in the innermost one that of attributes. */
 	size_t most = 2 * x->deepest + 1;
 	struct level *levels;
 	int r;

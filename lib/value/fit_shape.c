@@ -7,10 +7,10 @@
  * of the first one.)
  *
  * XML: a map with one key, the root element.  An element is text or a map; in a
- * map "@name" is an attribute, "#text" is text, and all other keys are
+ * map "@attributes" is a map of texts, "#text" is text, and all other keys are
  * elements, lists of them elements that are repeated.  What would be read back
- * as something else is refused: lists of less than two, an empty map, a "#text"
- * that is empty or alone or beside elements.
+ * as something else is refused: lists of less than two, an empty map (that of
+ * attributes, too), a "#text" that is empty or alone or beside elements.
  */
 #include <errno.h>
 #include <string.h>
@@ -188,14 +188,20 @@ int atio_fit_table(struct atio_fit *fit)
 static int fit_element(struct atio_fit *fit, const struct atio_node *node,
 		       struct atio_level *at);
 
-static bool is_attribute(const struct atio_node *name)
+static bool is_key(const struct atio_node *name, const char *key)
 {
-	return name->count && name->text[0] == '@';
+	return name->count == strlen(key) &&
+	       memcmp(name->text, key, name->count) == 0;
+}
+
+static bool is_attributes(const struct atio_node *name)
+{
+	return is_key(name, "@attributes");
 }
 
 static bool is_text(const struct atio_node *name)
 {
-	return name->count == 5 && memcmp(name->text, "#text", 5) == 0;
+	return is_key(name, "#text");
 }
 
 static int fit_list(struct atio_fit *fit, const struct atio_node *list,
@@ -228,6 +234,36 @@ static int fit_elements(struct atio_fit *fit, const struct atio_node *node,
 				      : fit_element(fit, node, at);
 }
 
+static int fit_attributes(struct atio_fit *fit, const struct atio_node *map,
+			  struct atio_level *at)
+{
+	struct atio_level attribute = {{&at->step, NULL, 0}, NULL};
+	const struct atio_node *name;
+	size_t i;
+	int r;
+
+	if (map->type != ATIO_MAP)
+		return atio_value_fail(fit->walk.err, EOPNOTSUPP, &at->step,
+				       "'@attributes' of XML is a map, not %s",
+				       atio_type_phrase(map->type));
+	if (!map->count)
+		return atio_value_fail(fit->walk.err, EOPNOTSUPP, &at->step,
+				       "XML cannot hold an empty "
+				       "'@attributes'");
+	r = atio_walk_enter(&fit->walk, at);
+	if (r < 0)
+		return r;
+	for (i = 0; r == 0 && i < map->count; i++) {
+		attribute.step.key = map->pairs[i].key;
+		attribute.node = map->pairs[i].value;
+		r = fit_name(fit, &attribute, &name);
+		if (r == 0)
+			r = fit_resolved(fit, &attribute, fit_scalar);
+	}
+	fit->walk.depth--;
+	return r;
+}
+
 static int fit_text(struct atio_fit *fit, const struct atio_node *node,
 		    struct atio_level *at)
 {
@@ -247,7 +283,7 @@ static int fit_beside_text(struct atio_fit *fit, const struct atio_node *map,
 	size_t i;
 
 	for (i = 0; i < map->count; i++)
-		if (!is_attribute(behind_alias(map->pairs[i].key)) &&
+		if (!is_attributes(behind_alias(map->pairs[i].key)) &&
 		    !is_text(behind_alias(map->pairs[i].key)))
 			return atio_value_fail(fit->walk.err, EOPNOTSUPP,
 					       &at->step,
@@ -269,8 +305,8 @@ static int fit_member(struct atio_fit *fit, const struct atio_node *map,
 	r = fit_name(fit, at, &name);
 	if (r < 0)
 		return r;
-	if (is_attribute(name))
-		return fit_resolved(fit, at, fit_scalar);
+	if (is_attributes(name))
+		return fit_resolved(fit, at, fit_attributes);
 	if (!is_text(name))
 		return fit_resolved(fit, at, fit_elements);
 	r = fit_beside_text(fit, map, at);
@@ -321,7 +357,7 @@ static int fit_document(struct atio_fit *fit, const struct atio_node *root,
 	r = fit_name(fit, &element, &name);
 	if (r < 0)
 		return r;
-	if (is_attribute(name) || is_text(name))
+	if (is_attributes(name) || is_text(name))
 		return atio_value_fail(fit->walk.err, EOPNOTSUPP, &element.step,
 				       "XML is one element at the top");
 	return fit_resolved(fit, &element, fit_element);

@@ -53,13 +53,28 @@ def is_scalar(value):
     return isinstance(value, dict) and isinstance(value.get("type"), str)
 
 
+def element(rng, scalars, depth):
+    """What XML can hold, or almost."""
+    attributes = {f"a{n}": scalar(rng, scalars)
+                  for n in range(rng.choice([0, 1, 1, 2]))}
+    if rng.random() < 0.1:
+        attributes["a0"] = value(rng, scalars, depth - 1)
+    key = rng.choice(["#text", "k0", "k0"])
+    inner = value(rng, scalars, rng.choice([0, depth - 1]))
+    members = [("@attributes", attributes), (key, inner)]
+    rng.shuffle(members)
+    return dict(members[rng.choice([0, 0, 0, 1]):])
+
+
 def value(rng, scalars, depth):
-    kind = rng.choice("smlt") if depth else "s"
+    kind = rng.choice("smlte") if depth else "s"
     if kind == "s":
         return scalar(rng, scalars)
     if kind == "m":
         return {f"k{n}": value(rng, scalars, depth - 1)
                 for n in range(rng.randint(0, 3))}
+    if kind == "e":
+        return element(rng, scalars, depth)
     if kind == "t":
         keys = [f"c{n}" for n in range(rng.randint(1, 3))]
         return [{k: scalar(rng, scalars) for k in keys}
@@ -142,7 +157,26 @@ def xml_element(node):
         return xml_scalar(node)
     if not isinstance(node, dict) or not node:
         raise CannotHold
-    return {key: xml_member(one) for key, one in node.items()}
+    return {key: xml_attributes(one) if key == "@attributes"
+            else xml_text(node) if key == "#text" else xml_member(one)
+            for key, one in node.items()}
+
+
+def xml_attributes(node):
+    if is_scalar(node) or not isinstance(node, dict) or not node:
+        raise CannotHold
+    if not all(is_scalar(one) for one in node.values()):
+        raise CannotHold
+    return mapped(node, xml_scalar)
+
+
+def xml_text(node):
+    """An element has text or elements, and is a text where that is all."""
+    if len(node) == 1 or set(node) - {"@attributes", "#text"}:
+        raise CannotHold
+    if not is_scalar(node["#text"]) or not node["#text"]["value"]:
+        raise CannotHold
+    return xml_scalar(node["#text"])
 
 
 def xml_member(node):
@@ -156,6 +190,8 @@ def xml_member(node):
 
 def to_xml(node):
     if is_scalar(node) or not isinstance(node, dict) or len(node) != 1:
+        raise CannotHold
+    if "@attributes" in node or "#text" in node:
         raise CannotHold
     return {key: xml_element(one) for key, one in node.items()}
 

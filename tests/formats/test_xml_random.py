@@ -36,12 +36,16 @@ def random_text(rng):
     return "".join(rng.choice(BITS) for _ in range(rng.choice([0, 1, 1, 3, 9])))
 
 
+def attributes(texts):
+    return {"@attributes": texts} if texts else {}
+
+
 def random_value(rng, depth):
     """A value as one reads it from XML."""
     if depth == 0 or rng.random() < 0.4:
         return random_text(rng)
-    value = {"@" + name: random_text(rng)
-             for name in rng.sample(NAMES, rng.choice([0, 0, 1, 2]))}
+    names = rng.sample(NAMES, rng.choice([0, 0, 1, 2]))
+    value = attributes({name: random_text(rng) for name in names})
     if value and rng.random() < 0.3:
         text = random_text(rng)
         return {**value, "#text": text} if text else value
@@ -59,7 +63,7 @@ def random_root(rng):
 
 def of_element(element):
     """What an element of Python's is as a value; None: mixed content."""
-    value = {"@" + name: text for name, text in element.attrib.items()}
+    value = attributes(dict(element.attrib))
     text = element.text or ""
     for child in element:
         inner = of_element(child)
@@ -115,12 +119,11 @@ def written(rng, name, value):
     if isinstance(value, str):
         value = {"#text": value} if value else {}
     head = name
-    for key, text in value.items():
-        if key[0] == "@":
-            quote = rng.choice("'\"")
-            head += (rng.choice([" ", "\n ", "\t"]) + key[1:] +
-                     rng.choice(["=", " = "]) + quote +
-                     escaped(rng, text, quote) + quote)
+    for key, text in value.get("@attributes", {}).items():
+        quote = rng.choice("'\"")
+        head += (rng.choice([" ", "\n ", "\t"]) + key +
+                 rng.choice(["=", " = "]) + quote +
+                 escaped(rng, text, quote) + quote)
     inner = escaped(rng, value.get("#text", ""))
     children = [written(rng, key, item) for key, item in value.items()
                 if key[0] not in "@#"]
@@ -175,7 +178,8 @@ def test_broken(seed):
     """Documents are refused exactly where Python's are, and where text stands
     beside elements."""
     rng = random.Random(f"broken {seed}")
-    whole = written(rng, "r", {"@k": "v", "b": ["1", {"@x": "&"}], "c": "t"})
+    whole = written(rng, "r", {"@attributes": {"k": "v"}, "c": "t",
+                               "b": ["1", {"@attributes": {"x": "&"}}]})
     refused = 0
     for _ in range(120):
         at = rng.randrange(len(whole))
@@ -197,25 +201,48 @@ def test_broken(seed):
 
 # ---- what is not written -------------------------------------------------
 
+def with_attribute(key, value):
+    return {"r": {"@attributes": {"a": "1"}, key: value}}
+
+
 REFUSED = {
     "string": ("x", ""),
     "list": ([{"a": "1"}], ""),
     "empty-root": ({}, ""),
     "two-roots": ({"a": "1", "b": "2"}, ""),
     "list-of-roots": ({"a": ["1", "2"]}, "/a"),
-    "attribute-as-root": ({"@a": "1"}, "/@a"),
+    "attributes-as-root": ({"@attributes": {"a": "1"}}, "/@attributes"),
     "text-as-root": ({"#text": "1"}, "/#text"),
     "list-empty": ({"r": {"a": []}}, "/r/a"),
     "list-in-list": ({"r": {"a": ["1", ["2", "3"]]}}, "/r/a/1"),
     "list-in-first-of-list": ({"r": {"a": [["2", "3"], "1"]}}, "/r/a/0"),
-    "text-list": ({"r": {"@a": "1", "#text": ["x", "y"]}}, "/r/#text"),
-    "text-empty": ({"r": {"@a": "1", "#text": ""}}, "/r/#text"),
+    "text-list": (with_attribute("#text", ["x", "y"]), "/r/#text"),
+    "text-empty": (with_attribute("#text", ""), "/r/#text"),
     "text-alone": ({"r": {"#text": "x"}}, "/r/#text"),
     "text-beside-element": ({"r": {"#text": "x", "a": "y"}}, "/r/#text"),
-    "attribute-map": ({"r": {"@a": {"b": "1"}}}, "/r/@a"),
-    "attribute-list": ({"r": {"x": {"@a": ["1", "2"]}}}, "/r/x/@a"),
+    "text-beside-all": ({"r": {"@attributes": {"a": "1"}, "#text": "x",
+                               "b": "y"}}, "/r/#text"),
+    "attributes-text": ({"r": {"@attributes": "a"}}, "/r/@attributes"),
+    "attributes-list": ({"r": {"@attributes": [{"a": "1"}, {"b": "2"}]}},
+                        "/r/@attributes"),
+    "attributes-none": ({"r": {"@attributes": {}}}, "/r/@attributes"),
+    "attributes-none-beside-element": ({"r": {"@attributes": {}, "a": "1"}},
+                                       "/r/@attributes"),
+    "attribute-map": ({"r": {"@attributes": {"a": {"b": "1"}}}},
+                      "/r/@attributes/a"),
+    "attribute-list": ({"r": {"x": {"@attributes": {"a": ["1", "2"]}}}},
+                       "/r/x/@attributes/a"),
+    "attribute-outside": ({"r": {"@a": "1"}}, "/r/@a"),
     "name-empty": ({"r": {"": "1"}}, "/r/"),
-    "name-empty-attribute": ({"r": {"@": "1"}}, "/r/@"),
+    "name-empty-attribute": (with_attribute("a", {"@attributes": {"": "1"}}),
+                             "/r/a/@attributes/"),
+    "name-blank-attribute": ({"r": {"@attributes": {"a": "1", "b c": "2"}}},
+                             "/r/@attributes/b c"),
+    "name-attribute-in-list": (
+        {"r": {"x": ["1", {"@attributes": {"1a": "2"}}]}},
+        "/r/x/1/@attributes/1a"),
+    "name-attribute-emoji": ({"r": {"@attributes": {"😀": "2"}}},
+                             "/r/@attributes/😀"),
     "name-blank": ({"r": {"a b": "1"}}, "/r/a b"),
     "name-blank-root": ({" r": "1"}, "/ r"),
     "name-digit": ({"r": {"1a": "1"}}, "/r/1a"),
@@ -224,7 +251,14 @@ REFUSED = {
     "name-slash": ({"r": {"a/b": "1"}}, "/r/a~1b"),
     "name-tag": ({"r": {"a><b": "1"}}, "/r/a><b"),
     "name-attributes": ({"r": {"é x='1'": "1"}}, "/r/é x='1'"),
-    "name-two-at": ({"r": {"@@a": "1"}}, "/r/@@a"),
+    "name-at": ({"r": {"@attributes": {"@a": "1"}}}, "/r/@attributes/@a"),
+    "name-attributes-inside": (
+        {"r": {"@attributes": {"@attributes": "1"}}},
+        "/r/@attributes/@attributes"),
+    "name-text-inside": ({"r": {"@attributes": {"#text": "1"}}},
+                         "/r/@attributes/#text"),
+    "name-like-attributes": ({"r": {"@attributesx": {"a": "1"}}},
+                             "/r/@attributesx"),
     "name-extender-first": ({"r": {"·a": "1"}}, "/r/·a"),
     "name-emoji": ({"r": {"😀": "1"}}, "/r/😀"),
     "name-nul": ({"r": {"a\0": "1"}}, "/r/a?"),
@@ -233,8 +267,9 @@ REFUSED = {
     "character-control": ({"r": {"a": {"b": "\x1f"}}}, "/r/a/b"),
     "character-fffe": ({"r": "x\ufffe"}, "/r"),
     "character-ffff": ({"r": {"a": ["x", "\uffff"]}}, "/r/a/1"),
-    "character-in-attribute": ({"r": {"@a": "\x08"}}, "/r/@a"),
-    "character-in-text": ({"r": {"@a": "1", "#text": "\x0c"}}, "/r/#text"),
+    "character-in-attribute": ({"r": {"@attributes": {"a": "\x08"}}},
+                               "/r/@attributes/a"),
+    "character-in-text": (with_attribute("#text", "\x0c"), "/r/#text"),
 }
 
 

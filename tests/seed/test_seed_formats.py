@@ -108,6 +108,28 @@ def test_through(kind, folder, register, loader, dumper, value):
     assert file.read() == value
 
 
+def test_xml_of_the_library(kind, folder):
+    """Attributes are one map, "@attributes", and text beside them "#text"."""
+    shop = {"@attributes": {"city": "Ö", "open": "yes"},
+            "owner": {"name": "Ann", "since": "1990"},
+            "shelf": [{"@attributes": {"no": "1"}, "#text": "bread & salt"},
+                      {"@attributes": {"no": "2"}}, "empty"]}
+    file = kind(folder / "shop.xml")
+    file.write({"shop": shop})
+    assert file.read() == {"shop": shop}
+    root = ET.parse(file.path).getroot()
+    assert (root.tag, root.attrib) == ("shop", shop["@attributes"])
+    assert [(one.attrib, one.text) for one in root.iter("shelf")] == [
+        ({"no": "1"}, "bread & salt"), ({"no": "2"}, None), ({}, "empty")]
+    shop["shelf"].append({"@attributes": {"no": 3, "full": True}})
+    file.update({"shop": shop})
+    assert file.read()["shop"]["shelf"][3] == {
+        "@attributes": {"no": "3", "full": "true"}}
+    for wrong in [{}, "a", {"a b": "1"}, {"a": ["1"]}]:
+        with pytest.raises(FileWriteError, match="/shop/@attributes"):
+            file.write({"shop": {"@attributes": wrong, "a": "1"}})
+
+
 def test_name_of_the_file(folder, register):
     seen = []
     register(".mine", lambda f: seen.append(f.name),

@@ -49,7 +49,7 @@ def test_csv():
 
 
 def test_xml():
-    text = '{"a": {"@id": "1", "b": ["x", "y"]}}'
+    text = '{"a": {"@attributes": {"id": "1"}, "b": ["x", "y"]}}'
     xml = converted(text, "json", "xml")
     assert '<a id="1">' in xml and xml.count("<b>") == 2
     assert json.loads(converted(xml, "xml", "json")) == json.loads(text)

@@ -171,11 +171,20 @@ static const struct {
 	{"json", "[{\"a\": 1.50, \"b\": null}, {\"b\": true, \"a\": -0}]",
 	 "jYct"},
 	{"json",
-	 "{\"r\": {\"@x\": 1e2, \"i\": [{\"n\": 1}, {\"n\": false}], \"t\":"
-	 " \"007\"}}",
+	 "{\"r\": {\"i\": [{\"n\": 1}, {\"n\": false}], \"t\": \"007\","
+	 " \"@attributes\": {\"x\": 1e2, \"y\": true}}}",
 	 "jYTxt"},
+	{"json", "{\"r\": {\"@attributes\": {}, \"a\": 1}}", "jYTt"},
+	{"yaml", "r:\n  '@attributes': &a {id: 0x1F}\n  '#text': 1.50\n",
+	 "jYTxt"},
+	{"yaml",
+	 "r:\n  a: {'@attributes': &a {b: 1, c: 2}, d: x}\n"
+	 "  e: {'@attributes': {<<: *a, c: 3}}\n",
+	 "jTxt"},
+	{"toml", "[r]\n'@attributes' = {on = 1979-05-27}\na = 1\n", "jYTxt"},
 	{"csv", "a,b\r\n1,\"x\ny\"\r\n,3\r\n", "jYct"},
 	{"xml", "<r a='1'><b>x</b><b/><c d='2'>t</c></r>", "jYTxt"},
+	{"xml", "<r xmlns='u' a=''><p:b xmlns:p='v' p:c='d'/></r>", "jYTxt"},
 	{"txt", "some\ntext\n", "jYXt"},
 };
 

@@ -46,13 +46,16 @@ static void spans_of_attributes(void)
 		"<r a='1'\n\xC3\xA9 =\r\n \"=/> '&lt;\" c.d=''>x&amp;y</r>";
 	struct atio_doc *doc = load(text);
 
-	check_span(text, key_at(doc, "r", 0), "a");
-	check_span(text, at(doc, "r.@a"), "'1'");
-	check_span(text, key_at(doc, "r", 1), "\xC3\xA9");
-	check_span(text, at(doc, "r.@\xC3\xA9"), "\"=/> '&lt;\"");
-	check_span(text, key_at(doc, "r", 2), "c.d");
-	CHECK_STR(atio_node_text(key_at(doc, "r", 2), NULL), "@c.d");
-	check_span(text, atio_node_at(at(doc, "r"), 2), "''");
+	check_span(text, key_at(doc, "r", 0), "");
+	check_span(text, at(doc, "r.@attributes"),
+		   "a='1'\n\xC3\xA9 =\r\n \"=/> '&lt;\" c.d=''");
+	check_span(text, key_at(doc, "r.@attributes", 0), "a");
+	check_span(text, at(doc, "r.@attributes.a"), "'1'");
+	check_span(text, key_at(doc, "r.@attributes", 1), "\xC3\xA9");
+	check_span(text, at(doc, "r.@attributes.\xC3\xA9"), "\"=/> '&lt;\"");
+	check_span(text, key_at(doc, "r.@attributes", 2), "c.d");
+	CHECK_STR(atio_node_text(key_at(doc, "r.@attributes", 2), NULL), "c.d");
+	check_span(text, atio_node_at(at(doc, "r.@attributes"), 2), "''");
 	check_span(text, at(doc, "r.#text"), "x&amp;y");
 	atio_doc_free(doc);
 }
@@ -68,8 +71,9 @@ static void spans_in_other_encodings(void)
 
 	check_span(latin, at(doc, "r"), "<r a='\xE9'>\xE9</r>");
 	check_span(latin, at(doc, "r.#text"), "\xE9");
-	check_span(latin, at(doc, "r.@a"), "");
-	check_span(latin, key_at(doc, "r", 0), "");
+	check_span(latin, at(doc, "r.@attributes"), "");
+	check_span(latin, at(doc, "r.@attributes.a"), "");
+	check_span(latin, key_at(doc, "r.@attributes", 0), "");
 	atio_doc_free(doc);
 	CHECK_INT(load_within(wide, sizeof(wide), NULL, &doc), 0);
 	NEED(doc);
@@ -125,25 +129,34 @@ static void limits_of_depth(void)
 {
 	static const char two[] = "nested deeper than 2 levels";
 	static const char three[] = "nested deeper than 3 levels";
+	static const char four[] = "nested deeper than 4 levels";
+	static const char latin[] = "<?xml version='1.0' encoding='iso-8859-1'"
+				    "?><a><b/><b c='1'/></a>";
+	struct atio_doc *doc;
 
 	check_limit("<a><b><c/></b></a>", LIMIT(depth, 3), LIMIT(depth, 2),
 		    1, 7, two);
-	check_limit("<a><b c='1'/></a>", LIMIT(depth, 3), LIMIT(depth, 2),
-		    1, 4, two);
+	check_limit("<a><b c='1'/></a>", LIMIT(depth, 4), LIMIT(depth, 3), 1, 4,
+		    three);
 	/* A list is a level, and its first member was there before it. */
 	check_limit("<a>\n<b/><b/></a>", LIMIT(depth, 3), LIMIT(depth, 2), 2, 1,
 		    two);
 	check_limit("<a><b><c/></b><b/></a>", LIMIT(depth, 4), LIMIT(depth, 3),
 		    1, 4, three);
-	check_limit("<a><b/><b c='1'/></a>", LIMIT(depth, 4), LIMIT(depth, 3),
-		    1, 8, three);
+	check_limit("<a><b/><b c='1'/></a>", LIMIT(depth, 5), LIMIT(depth, 4),
+		    1, 11, four);
+	/* Where attributes are is not known; where their element is, is. */
+	CHECK_INT(load_within(latin, strlen(latin), LIMIT(depth, 4), &doc),
+		  -EFBIG);
+	CHECK_INT(error.offset, strlen(latin) - strlen("<b c='1'/></a>"));
 }
 
 static void limits_of_size(void)
 {
-	/* root map, a, its map, b, list, "", "x", @c, "1", map, #text, "y" */
-	check_limit("<a><b/><b>x</b><b c='1'>y</b></a>", LIMIT(nodes, 12),
-		    LIMIT(nodes, 11), 1, 1, "more than 11 values");
+	/* root map, a, its map, b, list, "", "x", map, @attributes, map, c,
+	 * "1", #text, "y" */
+	check_limit("<a><b/><b>x</b><b c='1'>y</b></a>", LIMIT(nodes, 14),
+		    LIMIT(nodes, 13), 1, 1, "more than 13 values");
 	check_limit("<a>x</a>", LIMIT(nodes, 3), LIMIT(nodes, 2), 1, 1,
 		    "more than 2 values");
 	check_limit("<a>12&#51;45</a>", LIMIT(scalar_bytes, 5),
@@ -155,8 +168,7 @@ static void limits_of_size(void)
 		    LIMIT(input_bytes, 7), 0, 0, "larger than 7 bytes of input");
 	check_limit("<a><bcd/></a>", LIMIT(key_bytes, 3), LIMIT(key_bytes, 2),
 		    1, 4, "a name of more than 2 bytes");
-	/* The '@' is one. */
-	check_limit("<a b='1' cd='2'/>", LIMIT(key_bytes, 3),
+	check_limit("<a b='1' cde='2'/>", LIMIT(key_bytes, 3),
 		    LIMIT(key_bytes, 2), 1, 10, "a name of more than 2 bytes");
 }
 
@@ -179,8 +191,10 @@ static void deep(void)
 	static const struct pile elements = {"", "<a>", "", "</a>", 10000, 0};
 	static const struct pile deeper = {"", "<a>", "", "</a>", 10001,
 					   -EFBIG};
-	static const struct pile attributes = {"", "<a x='@'>", "", "</a>",
-					       9999, 0};
+	static const struct pile attributes = {"",     "<a x='@'>", "",
+					       "</a>", 9998,        0};
+	static const struct pile too_deep = {"",     "<a x='@'>", "",
+					     "</a>", 9999,        -EFBIG};
 	static const struct pile lists = {"", "<a><b/>", "", "<b/></a>", 9998,
 					  0};
 	static const struct pile more = {"", "<a><b/>", "", "<b/></a>", 9999,
@@ -189,6 +203,7 @@ static void deep(void)
 	check_pile(&elements, LIMIT(depth, 10000), SECONDS);
 	check_pile(&deeper, LIMIT(depth, 10000), SECONDS);
 	check_pile(&attributes, LIMIT(depth, 10000), SECONDS);
+	check_pile(&too_deep, LIMIT(depth, 10000), SECONDS);
 	check_pile(&lists, LIMIT(depth, 10000), SECONDS);
 	check_pile(&more, LIMIT(depth, 10000), SECONDS);
 }

@@ -127,13 +127,13 @@ static void put_table(struct value_maker *m)
 /* {"root": ...}, which XML can hold more often than others. */
 static void put_element(struct value_maker *m)
 {
-	put(m, "{root: {'@a': ");
+	put(m, "{root: {'@attributes': {a: ");
 	put_scalar(m);
-	put(m, ", b: [");
+	put(m, "}, b: [");
 	put_scalar(m);
-	put(m, ", {'@d': ");
+	put(m, ", {'@attributes': {d: ");
 	put_scalar(m);
-	put(m, ", '#text': 5}], c: ");
+	put(m, ", e: 1}, '#text': 5}], c: ");
 	put_value(m, 1);
 	put(m, "}}");
 }

@@ -8,6 +8,11 @@
  * type), and each of them under gzip (".json.gz").  More come from plugins; see
  * plugin.h and the section Formats of the README.
  *
+ * An XML document is a map with one key, its root element.  An element is a
+ * text, or a map in which "@attributes" is a map of texts, "#text" the text
+ * that stands beside attributes, and any other key an element, or a list of
+ * those that have this name.
+ *
  * A registry does not change once it is made; it may be used by several
  * threads at once.  A format is lent and lives as long as its registry.
  */
