@@ -17,6 +17,11 @@
  *	[?a] is not [? a]: refused                  yaml_gap.c
  *	types, base 8, sexagesimals, dates          yaml_scalar.c
  *
+ * What is meant otherwise than 1.2 has it:
+ *
+ *	012, -007: strings, since 1.1 has 10 for the
+ *	first; an integer is `!!int 012`             yaml_scalar.c
+ *
  * What is valid, but refused:
  *
  *	keys that are nothing                       : a, {: a}, - :

@@ -85,8 +85,11 @@ int atio_yaml_next_part(struct atio_yaml_gaps *gaps);
 /* ---- yaml_scalar.c: what a plain scalar means ------------------------ */
 
 /* By the core schema of YAML 1.2: NULL, BOOL, INT (of whatever size), FLOAT, or
- * STRING. */
+ * STRING.  That is what a tag of these types is asked for. */
 enum atio_type atio_yaml_core_type(const char *text, size_t len);
+/* What it is without a tag: the same, but an INT with leading zeros, 012, is a
+ * STRING. */
+enum atio_type atio_yaml_plain_type(const char *text, size_t len);
 /* Whether a reader of YAML 1.1 might take it for something else than a string:
  * rather too often than too seldom. */
 bool atio_yaml_is_loose(const char *text, size_t len);

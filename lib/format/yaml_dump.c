@@ -5,7 +5,8 @@
  * it whatever it is, which is also how the common formatters and linters of
  * YAML want it.
  *
- * Numbers are written as they were, if 1.2 reads them as the same number.
+ * Numbers are written as they were, if 1.2 reads them as the same number: 012
+ * with the tag that made it one.
  */
 #include <errno.h>
 #include <string.h>
@@ -39,24 +40,39 @@ static int put_value(struct dumper *d, const struct atio_node *node,
 
 /* ---- scalars --------------------------------------------------------- */
 
+/* @tagged: there is a tag already, and there cannot be two. */
+static bool is_int(const char *lexeme, size_t len, bool tagged)
+{
+	return (tagged ? atio_yaml_plain_type(lexeme, len)
+		       : atio_yaml_core_type(lexeme, len)) == ATIO_INT;
+}
+
 static bool same_int(const struct atio_node *node, const char *lexeme,
 		     size_t len)
 {
 	int64_t value;
 
-	return atio_yaml_core_type(lexeme, len) == ATIO_INT &&
-	       atio_yaml_int(lexeme, len, &value) == 0 &&
+	return atio_yaml_int(lexeme, len, &value) == 0 &&
 	       value == node->integer;
 }
 
-static void put_int(struct atio_out *out, const struct atio_node *node)
+static void put_int_lexeme(struct atio_out *out, const char *lexeme, size_t len)
+{
+	if (atio_yaml_plain_type(lexeme, len) != ATIO_INT)
+		atio_out_text(out, "!!int ");
+	atio_out_put(out, lexeme, len);
+}
+
+static void put_int(struct atio_out *out, const struct atio_node *node,
+		    bool tagged)
 {
 	char text[ATIO_FLOAT_TEXT_MAX];
 	size_t len;
 	const char *lexeme = atio_node_lexeme(node, &len);
 
-	if (lexeme && same_int(node, lexeme, len))
-		atio_out_put(out, lexeme, len);
+	if (lexeme && is_int(lexeme, len, tagged) &&
+	    same_int(node, lexeme, len))
+		put_int_lexeme(out, lexeme, len);
 	else
 		atio_out_put(out, text, atio_int_text(node->integer, text));
 }
@@ -82,7 +98,6 @@ static void put_new_float(struct atio_out *out, double value)
 	}
 }
 
-/* @tagged: there is a tag already. */
 static void put_float(struct atio_out *out, const struct atio_node *node,
 		      bool tagged)
 {
@@ -101,14 +116,15 @@ static void put_float(struct atio_out *out, const struct atio_node *node,
 }
 
 /* The lexeme of another format may be none of YAML. */
-static void put_bigint(struct atio_out *out, const struct atio_node *node)
+static void put_bigint(struct atio_out *out, const struct atio_node *node,
+		       bool tagged)
 {
 	size_t len;
 	const char *text = atio_node_lexeme(node, &len);
 
-	if (!text || atio_yaml_core_type(text, len) != ATIO_INT)
+	if (!text || !is_int(text, len, tagged))
 		text = atio_node_text(node, &len);
-	atio_out_put(out, text, len);
+	put_int_lexeme(out, text, len);
 }
 
 /* The core schema has none: a plain string, unless it had a tag in YAML. */
@@ -148,13 +164,13 @@ static bool put_scalar(struct dumper *d, const struct atio_node *node,
 		atio_out_text(out, node->boolean ? "true" : "false");
 		return false;
 	case ATIO_INT:
-		put_int(out, node);
+		put_int(out, node, typed);
 		return false;
 	case ATIO_FLOAT:
 		put_float(out, node, typed);
 		return false;
 	case ATIO_BIGINT:
-		put_bigint(out, node);
+		put_bigint(out, node, typed);
 		return false;
 	case ATIO_DATETIME:
 		put_datetime(out, node, typed);

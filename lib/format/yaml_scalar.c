@@ -2,6 +2,11 @@
  *
  * yaml_scalar.c - what plain scalars mean: the core schema of YAML 1.2 (chapter
  * 10.3), and what readers of YAML 1.1 take for something else than a string.
+ *
+ * One thing is not as in the core schema: integers with leading zeros are
+ * strings.  Who writes 012 means neither the twelve of YAML 1.2 nor the ten of
+ * 1.1, but a postcode, a number of an article, or a mode of a file.  With the
+ * tag !!int it is twelve.
  */
 #include <errno.h>
 #include <math.h>
@@ -123,6 +128,13 @@ static enum atio_type number_type(const char *text, size_t len)
 	return decimal_type(text, len);
 }
 
+static bool has_leading_zero(const char *text, size_t len)
+{
+	size_t sign = *text == '-' || *text == '+';
+
+	return len - sign > 1 && text[sign] == '0';
+}
+
 enum atio_type atio_yaml_core_type(const char *text, size_t len)
 {
 	static const char *const nulls[] = {"null", "Null", "NULL", NULL};
@@ -148,6 +160,16 @@ enum atio_type atio_yaml_core_type(const char *text, size_t len)
 	if (is_digit(text[0]) || is_number_sign(text[0]))
 		return number_type(text, len);
 	return ATIO_STRING;
+}
+
+enum atio_type atio_yaml_plain_type(const char *text, size_t len)
+{
+	enum atio_type type = atio_yaml_core_type(text, len);
+
+	if (type == ATIO_INT && has_leading_zero(text, len) &&
+	    !other_base(text, len))
+		return ATIO_STRING;
+	return type;
 }
 
 /* ---- YAML 1.1 -------------------------------------------------------- */
@@ -323,9 +345,10 @@ static int build_float(struct atio_builder *b, const char *text, size_t len)
 	return atio_build_float_as(b, value, text, len);
 }
 
-int atio_yaml_build_plain(struct atio_builder *b, const char *text, size_t len)
+static int build_as(struct atio_builder *b, enum atio_type type,
+		    const char *text, size_t len)
 {
-	switch (atio_yaml_core_type(text, len)) {
+	switch (type) {
 	case ATIO_NULL:
 		return atio_build_null(b);
 	case ATIO_BOOL:
@@ -337,6 +360,11 @@ int atio_yaml_build_plain(struct atio_builder *b, const char *text, size_t len)
 	default:
 		return atio_build_text(b, ATIO_STRING, text, len);
 	}
+}
+
+int atio_yaml_build_plain(struct atio_builder *b, const char *text, size_t len)
+{
+	return build_as(b, atio_yaml_plain_type(text, len), text, len);
 }
 
 /* ---- tags ------------------------------------------------------------ */
@@ -379,7 +407,7 @@ int atio_yaml_build_tagged(struct atio_builder *b, const char *name,
 		if (strcmp(name, scalars[i].name) != 0)
 			continue;
 		if (type == scalars[i].type)
-			return atio_yaml_build_plain(b, text, len);
+			return build_as(b, type, text, len);
 		if (scalars[i].type == ATIO_FLOAT && type == ATIO_INT &&
 		    !other_base(text, len))
 			return build_float(b, text, len);

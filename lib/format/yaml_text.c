@@ -120,7 +120,7 @@ static bool is_plain(const char *text, size_t len, unsigned has, bool typed)
 {
 	return len && !(has & ~(HAS_SINGLE | HAS_DOUBLE | HAS_CONTENT)) &&
 	       begins_plain(text, len) &&
-	       (typed ? atio_yaml_core_type(text, len) == ATIO_STRING
+	       (typed ? atio_yaml_plain_type(text, len) == ATIO_STRING
 		      : !atio_yaml_is_loose(text, len));
 }
 

@@ -154,6 +154,7 @@ static const struct {
 	{"yaml",
 	 "- &a [1, &b {x: 1e3}]\n- *a\n- {y: *b, z: *a}\n- !!binary aGk=\n",
 	 "jYt"},
+	{"yaml", "mode: 012\nn: !!int 012\nm: -0012\n", "jYTt"},
 	{"toml",
 	 "title = 'a'\n"
 	 "big = 1_000\n"

@@ -100,6 +100,7 @@ static const struct {
 	PIECE("1"),
 	PIECE("1.5"),
 	PIECE("0x1F"),
+	PIECE("0"),
 	PIECE("---"),
 	PIECE("..."),
 	PIECE("|"),
@@ -531,6 +532,12 @@ static void test_foreign(void)
 	atio_build_int_as(b, 1000, "1_000", 5);
 	atio_build_int_as(b, 3, "0b11", 4);
 	atio_build_int_as(b, 8, "010", 3); /* not what YAML reads */
+	atio_build_int_as(b, 10, "010", 3); /* needs a tag for that */
+	atio_build_tag(b, "!t", 2);
+	atio_build_int_as(b, 10, "010", 3);
+	atio_build_tag(b, "!t", 2);
+	atio_build_bigint_as(b, "12345678901234567890", "012345678901234567890",
+			     21);
 	atio_build_int_as(b, 255, "0xFF", 4);
 	atio_build_float_as(b, 1000.5, "1_000.5", 7);
 	atio_build_float_as(b, 1e22, "1e22", 4);
@@ -545,6 +552,7 @@ static void test_foreign(void)
 	NEED(atio_builder_finish(b, &doc, NULL) == 0);
 	check_text(atio_doc_root(doc),
 		   "- 1979-05-27 07:32:00Z\n- 1979-05-27\n- 1000\n- 3\n- 8\n"
+		   "- !!int 010\n- !t 10\n- !t 12345678901234567890\n"
 		   "- 0xFF\n- 1000.5\n- 1e22\n- .inf\n- 1.0e+22\n- 1.5e-09\n"
 		   "- -.inf\n- .nan\n- '<<'\n");
 	atio_doc_free(doc);
