@@ -59,12 +59,19 @@ static int count_others(const struct node *node, const struct handle *h,
 int handle_count_others(struct fs *fs, const struct handle *h, pid_t tgid)
 {
 	const struct txn *txn = h->txn ? h->txn : h->node->txn;
+	const struct node *base = h->node;
+	const struct entry *entry = NULL;
 	int n;
 
-	if (!txn || !txn->entry)
-		return count_others(h->node, h, tgid);
-	n = count_others(node_find(fs, &txn->base), h, tgid);
-	for (const struct txn *o = txn->entry->txns; o; o = o->next)
+	if (txn) {
+		entry = txn->entry;
+		base = entry ? node_find(fs, &txn->base) : h->node;
+	} else if (h->node->name) {
+		/* Writers of what it reads are shown the same inode number. */
+		entry = entry_find(fs, h->node->parent, h->node->name);
+	}
+	n = count_others(base, h, tgid);
+	for (const struct txn *o = entry ? entry->txns : NULL; o; o = o->next)
 		n += count_others(o->node, h, tgid);
 	return n;
 }

@@ -254,6 +254,27 @@ def test_child(f, a, kind):
     child.exit()
 
 
+@pytest.mark.parametrize("kind", ["flock", "ofd"])
+@pytest.mark.parametrize("first", [R, RW], ids=["reader", "updater"])
+@pytest.mark.parametrize("then", [R, RW, RW | os.O_TRUNC],
+                         ids=["reader", "updater", "replacer"])
+def test_child_keeps_it(f, a, kind, first, then):
+    """S23: what is closed here, and open only in a child, is no longer this
+    thread's, in whichever way it asks again."""
+    x = a.open(f, first)
+    mode = EX if kind == "flock" or first != R else SH
+    a.lock(kind, x, mode)
+    child = a.fork()
+    a.close(x)
+    y = a.open(f, then)
+    wanted = EX if kind == "flock" or then != R else SH
+    if EX in (mode, wanted):
+        refused(errno.EAGAIN, a.lock, kind, y, wanted | NB)
+    child.exit()
+    a.lock(kind, y, wanted | NB)
+    a.close(y)
+
+
 # ---- locks=strict --------------------------------------------------------
 
 @pytest.mark.mount_options("locks=strict")
