@@ -116,6 +116,57 @@ bool locks_need_flush(struct fs *fs, const struct handle *h)
 	return lock_find(fs, lock_key_lent(&key), ATIO_LOCK_EXCLUSIVE, &who);
 }
 
+/* A handle among @users that process @tgid has opened, and of whose closes the
+ * kernel says nothing. */
+static struct handle *find_unheard(const struct node *node,
+				   const struct handle *but, pid_t tgid)
+{
+	if (!node || !node->opened)
+		return NULL;
+	ring_each(link, &node->opened->users)
+	{
+		struct handle *h = ring_item(link, struct handle, same);
+
+		if (h != but && h->no_flush && proc_is_thread_of(h->tid, tgid))
+			return h;
+	}
+	return NULL;
+}
+
+/* Such a reader, if it was closed there and lives on in another process, ends
+ * no locks of @tgid when that one closes it: they are younger.  In doubt (the
+ * process has another descriptor of it, perhaps) it does. */
+static bool forget_if_closed(struct fs *fs, const struct handle *reader,
+			     pid_t tgid)
+{
+	const uint64_t handle = (uintptr_t)reader;
+	int n, others = handle_count_others(fs, reader, tgid);
+	ino_t ino = reader->node->told_ino;
+
+	fs_unlock(fs);
+	n = proc_count_fds(tgid, ino, NULL, -1, others + 1);
+	fs_lock(fs);
+	if (n < 0 || n > others)
+		return false;
+	if (handle_is_open(fs, handle))
+		((struct handle *)(uintptr_t)handle)->no_flush = false;
+	return true;
+}
+
+void locks_forget_closed(struct fs *fs, const struct handle *h, pid_t tgid)
+{
+	const struct handle *reader;
+	const struct txn *txn;
+
+	do {
+		txn = h->node->txn;
+		reader = find_unheard(h->node, h, tgid);
+		if (!reader && txn && txn->base.ino)
+			reader = find_unheard(node_find(fs, &txn->base), h,
+					      tgid);
+	} while (reader && forget_if_closed(fs, reader, tgid));
+}
+
 /* Who has POSIX locks through a handle on @node, and is the process that opened
  * @gone. */
 static uint64_t find_owner(const struct node *node, const struct handle *gone)
@@ -135,7 +186,7 @@ static uint64_t find_owner(const struct node *node, const struct handle *gone)
 
 /* A close of any descriptor of a file takes a process's locks of it (fcntl(2)),
  * and this one the kernel did not tell of when it came: those that its opener
- * has through others. */
+ * has through others.  Looked for where locks_forget_closed has looked, too. */
 static void drop_of_opener(struct fs *fs, const struct handle *h)
 {
 	struct entry *entry;
@@ -149,7 +200,8 @@ static void drop_of_opener(struct fs *fs, const struct handle *h)
 			      : NULL;
 	for (struct txn *txn = entry ? entry->txns : NULL; txn && !owner;
 	     txn = txn->next)
-		owner = find_owner(txn->node, h);
+		if (key_equal(&txn->base, &h->node->key))
+			owner = find_owner(txn->node, h);
 	fs_unlock(fs);
 	if (owner)
 		atio_lock_drop_owner(fs->locks, lock_key_lent(&key), owner);

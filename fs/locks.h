@@ -126,6 +126,9 @@ bool lock_check_deadlock(struct fs *fs);
 
 /* Whether the daemon has to hear of each close of the new reader @h. */
 bool locks_need_flush(struct fs *fs, const struct handle *h);
+/* Process @tgid asks for a POSIX lock through @h: readers that it has closed
+ * without the daemon being told, are no longer its own (drops). */
+void locks_forget_closed(struct fs *fs, const struct handle *h, pid_t tgid);
 /* What goes with a close(2) of @h by lock owner @owner, and with the last one
  * (free). */
 void locks_flush(struct fs *fs, struct handle *h, uint64_t owner);

@@ -376,6 +376,8 @@ void op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 	fs_lock(fs);
 	call->want.kind = kind_of(call->h, fi->lock_owner, call->want.who.tid,
 				  lock->l_pid);
+	if (call->want.kind == ATIO_LOCK_POSIX && lock->l_pid)
+		locks_forget_closed(fs, call->h, lock->l_pid);
 	fs_unlock(fs);
 	submit(call);
 }

@@ -237,6 +237,12 @@ posix.closes.inherited.by.parent: a open 2 f RDONLY; a fork c; b open 1 f RDWR;
     c open 1 f RDWR; a open 1 f RDWR; a posix 1 EX 0 4; c posix 1 EX 8 4;
     a close 2; b map posix 1 12 = ........WWWW / LIMIT WWWW....WWWW; a close 1;
     b map posix 1 12 = ........WWWW; c exit; b posix 1 EX|NB
+posix.closed.before: a open 2 f RDONLY; a fork c; a close 2; a open 1 f RDWR;
+    b open 1 f RDWR; a posix 1 EX; c close 2; b posix 1 SH|NB = EAGAIN;
+    c exit; b posix 1 SH|NB = EAGAIN; a close 1; b posix 1 EX|NB
+posix.closed.before.shared: a open 2 f RDONLY; a fork c; a close 2;
+    a open 1 f RDONLY; b open 1 f RDWR; a posix 1 SH; c exit;
+    b posix 1 EX|NB = EAGAIN; a close 1; b posix 1 EX|NB
 posix.closes.after.exec: a open 2 f RDONLY; a open 1 f RDWR; b open 1 f RDWR;
     a posix 1 EX; a exec 1; b posix 1 EX|NB
 posix.closes.path: a open 1 f RDWR; a open 2 f PATH; b open 1 f RDWR;
