@@ -393,6 +393,8 @@ static int search_fds(struct fd_search *s)
 		r = search_listed(s, fd);
 	if (r == 0 && s->no_ino)
 		r = -EOPNOTSUPP;
+	if (r == 0 && s->found < s->max && s->looked_at >= FDS_MAX)
+		r = -E2BIG;
 	return r < 0 ? r : s->found;
 }
 

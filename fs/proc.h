@@ -35,7 +35,8 @@ bool proc_alive(pid_t tid);
  * most 4096 looked at) that are open on inode @ino of mount @mnt_id
  * (/proc/TGID/fdinfo: `ino:` and `mnt_id:`; @mnt_id < 0 matches any).  @name
  * is what the path of the file ends with, which saves time; NULL: not known.
- * -errno when that cannot be read; -EOPNOTSUPP: the kernel does not say
+ * -errno when that cannot be read; -E2BIG: there are more to look at, and those
+ * that were are not @max; -EOPNOTSUPP: the kernel does not say
  * (before Linux 5.14). */
 int proc_count_fds(pid_t tgid, uint64_t ino, const char *name, int mnt_id,
 		   int max);

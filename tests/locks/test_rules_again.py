@@ -5,6 +5,7 @@ import errno
 import fcntl
 import itertools
 import os
+import resource
 
 import pytest
 
@@ -95,6 +96,20 @@ def test_ten_times(module_mount, f, a, b, kind):
         a.close(fd)
     assert free_for(b, f, kind) == EX
     wait_for_locks(module_mount, held=0)
+
+
+@pytest.mark.parametrize("kind", ["flock", "ofd"])
+def test_many_descriptors(f, peer, kind):
+    """S23: a process may have more open than the daemon cares to look at."""
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < 4500:
+        pytest.skip("needs 4,500 descriptors")
+    fd = peer.open("/dev/null", R)
+    for _ in range(4200):
+        peer.dup(fd)
+    x, y = peer.open(f, RW), peer.open(f, RW)
+    peer.lock(kind, x, EX)
+    peer.start("lock", kind, y, EX)
+    assert result_of(peer) == 0
 
 
 @pytest.mark.parametrize("kind", ["flock", "ofd"])
