@@ -33,6 +33,9 @@ struct call {
 	struct atio_lock_request want;
 	struct atio_ioc_lock arg; /* of an ioctl */
 	bool is_ioctl;
+	bool starting; /* start() is not done with it: done() waits for that */
+	bool early;    /* done() was called meanwhile, with ... */
+	int result;
 };
 
 /* ---- the table ------------------------------------------------------- */
@@ -183,13 +186,17 @@ static void done(void *arg, int result)
 {
 	struct call *call = arg;
 	struct fs *fs = call->fs;
-	bool is_over = result < 0;
+	bool is_over;
 
-	if (!is_over) {
-		fs_lock(fs);
-		is_over = is_complete(call);
+	fs_lock(fs);
+	if (call->starting) {
+		call->early = true;
+		call->result = result;
 		fs_unlock(fs);
+		return;
 	}
+	is_over = result < 0 || is_complete(call);
+	fs_unlock(fs);
 	if (is_over)
 		answer(call, result);
 	else if (session_work(fs, complete_job, call) < 0)
@@ -214,9 +221,29 @@ static int get(struct call *call)
 	return r;
 }
 
+/* It is in line, and done() may be called at once. */
+static void queued(struct call *call)
+{
+	struct fs *fs = call->fs;
+	uint64_t id = call->want.id;
+	bool early, interrupted;
+
+	fs_lock(fs);
+	call->starting = false;
+	early = call->early;
+	/* The interrupt that came before it was in line, found nobody. */
+	interrupted = call->want.wait && fuse_req_interrupted(call->req);
+	if (call->want.timeout_ms)
+		guard_wake();
+	fs_unlock(fs);
+	if (early)
+		done(call, call->result);
+	else if (interrupted)
+		(void)atio_lock_cancel(fs->locks, id);
+}
+
 static void start(struct call *call)
 {
-	const bool has_limit = call->want.timeout_ms && call->want.wait;
 	struct fs *fs = call->fs;
 	bool is_over;
 	int r;
@@ -226,18 +253,18 @@ static void start(struct call *call)
 		return;
 	}
 	fs_lock(fs);
+	call->starting = true;
+	call->early = false;
 	call->h->locks = true;
 	lock_key_of(call->h, &call->key);
 	fs_unlock(fs);
 	call->want.key = lock_key_lent(&call->key);
 	r = get(call);
 	if (r == ATIO_LOCK_QUEUED) {
-		fs_lock(fs);
-		if (has_limit)
-			guard_wake();
-		fs_unlock(fs);
+		queued(call);
 		return;
 	}
+	call->starting = false;
 	if (r == 0) {
 		fs_lock(fs);
 		is_over = is_complete(call);
