@@ -119,8 +119,11 @@ static int open_current(struct fs *fs, struct node *dir, const char *name,
 		return -ENOENT;
 	fd = openat(dirfd, name,
 		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0) /* a symlink, a socket: none either */
-		return errno == ELOOP || errno == ENXIO ? -ENOENT : -errno;
+	/* A symlink, a socket: none either; nor what it may not read. */
+	if (fd < 0)
+		return errno == ELOOP || errno == ENXIO || errno == EACCES
+			       ? -ENOENT
+			       : -errno;
 	r = key_stat(fd, "", ret_key, ret_st);
 	if (!r && !S_ISREG(ret_st->st_mode))
 		r = -ENOENT;
@@ -244,7 +247,8 @@ static int refresh_shadow(struct fs *fs, fuse_req_t req, struct txn *txn)
 	return r;
 }
 
-/* The inode of @h, to be written; 0: it has a name somewhere, and stays. */
+/* The inode of @h, to be written; 0: it has a name somewhere, or is not the
+ * daemon's to write, and stays. */
 static int open_old(struct fs *fs, const struct handle *h)
 {
 	const char *name;
@@ -264,8 +268,9 @@ static int open_old(struct fs *fs, const struct handle *h)
 		return r;
 	/* The owner's own, and read-only: its mode is copied afterwards. */
 	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	return chmod(proc, st.st_mode | S_IWUSR) < 0 ? -errno
-						     : node_reopen(fd, O_RDWR);
+	if (chmod(proc, st.st_mode | S_IWUSR) < 0)
+		return errno == EPERM ? 0 : -errno;
+	return node_reopen(fd, O_RDWR);
 }
 
 static int rewrite(struct fs *fs, const struct handle *h, int from, int to)

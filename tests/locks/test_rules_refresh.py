@@ -276,6 +276,28 @@ def test_other_classes(place, a, b, name, flags):
     a.close(fd)
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("what", ["read", "write"])
+def test_not_for_the_daemon(make_mount, new_peer, kind, what):
+    """S22, S24, S30: the daemon has no rights to read the current version, or
+    to write the old one: the lock is granted, without any errno of that."""
+    mount = make_mount(wrapper=[
+        "setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner"])
+    for name in ("f", "g"):
+        (mount.src / name).write_bytes(name.encode())
+        if what == "write":
+            os.chown(mount.src / name, 1000, 1000)
+    if what == "read":
+        os.chmod(mount.src / "g", 0o200)
+    a = new_peer()
+    fd = a.open(mount / "f", R)
+    os.rename(mount / "g", mount / "f")
+    a.lock(kind, fd, SH)
+    holds(a, fd, b"f")
+    a.close(fd)
+
+
 # ---- updates -------------------------------------------------------------
 
 @pytest.mark.parametrize("kind", KINDS)
