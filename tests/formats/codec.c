@@ -75,9 +75,9 @@ static int dump(const struct end *to, const struct atio_node *root,
 	int r;
 
 	if (!to->gzip)
-		return dump_with(to->codec, root, NULL, ret_bytes, ret_len,
-				 err);
-	r = dump_with(to->codec, root, NULL, &plain, &len, err);
+		return atio_codec_dump(to->codec, root, NULL, ret_bytes,
+				       ret_len, err);
+	r = atio_codec_dump(to->codec, root, NULL, &plain, &len, err);
 	if (r < 0)
 		return r;
 	r = atio_gzip_pack(plain, len, ret_bytes, ret_len, err);

@@ -82,7 +82,7 @@ static char *written(const struct atio_codec *codec,
 {
 	struct atio_value_error err = ATIO_VALUE_ERROR_INIT;
 	char *bytes = NULL;
-	int r = dump_with(codec, root, limits, &bytes, ret_len, &err);
+	int r = atio_codec_dump(codec, root, limits, &bytes, ret_len, &err);
 
 	/* Typed JSON has no `<<`: a wrong one of YAML cannot be written. */
 	if (r == -EFBIG || r == -ELOOP ||

@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "check.h"
-#include "codecs.h"
+#include "format/codec.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof(*(array)))
 
@@ -108,19 +108,19 @@ static void test_output_limit(void)
 	size_t len, whole;
 	char *bytes;
 
-	NEED(dump_with(&atio_codec_json, atio_doc_root(doc), NULL, &bytes,
-		       &whole, NULL) == 0);
+	NEED(atio_codec_dump(&atio_codec_json, atio_doc_root(doc), NULL, &bytes,
+			     &whole, NULL) == 0);
 	free(bytes);
 	limits.output_bytes = whole;
-	CHECK_INT(dump_with(&atio_codec_json, atio_doc_root(doc), &limits,
-			    &bytes, &len, NULL),
+	CHECK_INT(atio_codec_dump(&atio_codec_json, atio_doc_root(doc), &limits,
+				  &bytes, &len, NULL),
 		  0);
 	CHECK_INT(len, whole);
 	free(bytes);
 	for (limits.output_bytes = 1; limits.output_bytes < whole;
 	     limits.output_bytes++)
-		CHECK_INT(dump_with(&atio_codec_json, atio_doc_root(doc),
-				    &limits, &bytes, &len, NULL),
+		CHECK_INT(atio_codec_dump(&atio_codec_json, atio_doc_root(doc),
+					  &limits, &bytes, &len, NULL),
 			  -EFBIG);
 	atio_doc_free(doc);
 }

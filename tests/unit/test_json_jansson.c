@@ -6,7 +6,7 @@
 #include <jansson.h>
 
 #include "check.h"
-#include "codecs.h"
+#include "format/codec.h"
 #include "mutate.h"
 
 #define DOCUMENTS 60000
@@ -54,7 +54,8 @@ static json_t *reread(const struct atio_node *root)
 	char *text;
 	size_t len;
 
-	NEED(dump_with(&atio_codec_json, root, NULL, &text, &len, NULL) == 0);
+	NEED(atio_codec_dump(&atio_codec_json, root, NULL, &text, &len, NULL) ==
+	     0);
 	json = json_loadb(text, len, FLAGS, &error);
 	if (!json)
 		printf("%s:\n%s\n", error.text, text);

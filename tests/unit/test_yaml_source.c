@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "check.h"
-#include "codecs.h"
+#include "format/codec.h"
 
 static int load(const char *text, size_t len, const struct atio_limits *limits,
 		struct atio_doc **ret_doc, struct atio_value_error *err)

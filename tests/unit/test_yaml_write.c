@@ -4,7 +4,7 @@
  * random values, nodes that are shared, and what cannot be written.
  */
 #include "check.h"
-#include "codecs.h"
+#include "format/codec.h"
 
 #define TREES 6000
 
@@ -24,7 +24,8 @@ static int dump(const struct atio_node *root, char **ret_text, size_t *ret_len,
 {
 	*err = (struct atio_value_error)ATIO_VALUE_ERROR_INIT;
 	*ret_text = NULL;
-	return dump_with(&atio_codec_yaml, root, NULL, ret_text, ret_len, err);
+	return atio_codec_dump(&atio_codec_yaml, root, NULL, ret_text, ret_len,
+			       err);
 }
 
 static void check_text(const struct atio_node *root, const char *should)
@@ -507,8 +508,8 @@ static void test_output_limit(void)
 		bool fits = limits.output_bytes == strlen(text);
 
 		err = (struct atio_value_error)ATIO_VALUE_ERROR_INIT;
-		CHECK_INT(dump_with(&atio_codec_yaml, atio_doc_root(doc),
-				    &limits, &out, &len, &err),
+		CHECK_INT(atio_codec_dump(&atio_codec_yaml, atio_doc_root(doc),
+					  &limits, &out, &len, &err),
 			  fits ? 0 : -EFBIG);
 		CHECK_INT(err.error.code, fits ? 0 : EFBIG);
 		CHECK(fits == (out != NULL));
