@@ -89,6 +89,14 @@ static int damaged(struct unpacking *u, int code)
 			 "gzip: damaged: %s", u->z.msg ? u->z.msg : "unknown");
 }
 
+static int too_much(struct unpacking *u)
+{
+	if (u->err && !u->err->error.code)
+		u->err->offset = u->len - rest(u);
+	return atio_fail(u->err ? &u->err->error : NULL, EFBIG,
+			 "gzip: unpacks to more than %zu bytes", u->out.limit);
+}
+
 /* One member, from its header to its checksum. */
 static int unpack_member(struct unpacking *u)
 {
@@ -102,9 +110,7 @@ static int unpack_member(struct unpacking *u)
 		code = inflate(&u->z, Z_NO_FLUSH);
 		atio_out_put(&u->out, piece, sizeof(piece) - u->z.avail_out);
 		if (u->out.failed == -EFBIG)
-			return fail_here(u, EFBIG,
-					 "gzip: more than the limit for what "
-					 "it unpacks to");
+			return too_much(u);
 		if (u->out.failed)
 			return damaged(u, Z_MEM_ERROR);
 	} while (code == Z_OK);
