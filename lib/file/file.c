@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "value/limits.h"
+
 /* ---- formats of this machine -------------------------------------------- */
 
 static _Atomic(struct atio_formats *) default_formats;
@@ -61,10 +63,12 @@ int atio_file_new(const char *path, const struct atio_file_options *opts,
 	}
 	file->timeout_ms = opts->timeout_ms;
 	file->durable = !opts->not_durable;
-	file->limits = opts->limits;
 	file->formats = opts->formats;
-	r = file->formats ? 0
-			  : get_formats(&file->formats, atio_error_of(err));
+	r = atio_limits_complete(opts->limits, &file->limits);
+	if (r < 0)
+		(void)atio_fail(atio_error_of(err), -r, "wrong limits");
+	else if (!file->formats)
+		r = get_formats(&file->formats, atio_error_of(err));
 	if (r < 0) {
 		atio_file_free(file);
 		return r;

@@ -216,8 +216,6 @@ int atio_flush_result(struct atio_flush *flush); /* -EAGAIN: not yet */
 void atio_flush_free(struct atio_flush *flush);	 /* NULL is fine */
 void atio_flush_fork(int stage); /* 0: before, 1: parent, 2: child */
 
-#define ATIO_INPUT_BYTES ((size_t)16 << 20) /* struct atio_limits */
-
 /* ---- content.c --------------------------------------------------------- */
 
 /* All of @fd, from its beginning; more than @most: -EFBIG. */
@@ -328,7 +326,7 @@ struct atio_file {
 	bool durable;
 	const struct atio_formats *formats;
 	const struct atio_format *format;
-	const struct atio_limits *limits;
+	struct atio_limits limits;     /* complete */
 	struct atio_section *sections; /* the process's mutex; newest first */
 };
 

@@ -271,12 +271,9 @@ static bool is_on_mount(const struct atio_claim *claim)
 /* @most of a document, which is refused above that anyway. */
 static size_t most_bytes(const struct atio_task *task)
 {
-	const struct atio_limits *limits = task->file->limits;
-
-	if (task->request.kind == ATIO_TASK_READ_BYTES)
-		return SIZE_MAX;
-	return limits && limits->input_bytes ? limits->input_bytes
-					     : ATIO_INPUT_BYTES;
+	return task->request.kind == ATIO_TASK_READ_BYTES
+		       ? SIZE_MAX
+		       : task->file->limits.input_bytes;
 }
 
 /* What is current there is a new version, perhaps this owner's own. */
@@ -315,6 +312,10 @@ static int read_bytes(struct atio_task *task)
 				      most_bytes(task), &task->bytes,
 				      &task->len);
 	pthread_mutex_unlock(&claim->mutex);
+	if (r == -EFBIG)
+		return atio_fail(&task->err.error, EFBIG,
+				 "larger than %zu bytes of input",
+				 most_bytes(task));
 	if (r == -EBADF) /* it could only be opened for writing */
 		r = -EACCES;
 	return r < 0 ? atio_fail(&task->err.error, -r, "read '%s': %s",

@@ -21,7 +21,7 @@ int atio_values_dump(struct atio_task *task, const struct atio_node *value)
 
 	if (!task->file->format)
 		return no_format(task);
-	r = atio_format_dump(task->file->format, value, task->file->limits,
+	r = atio_format_dump(task->file->format, value, &task->file->limits,
 			     &bytes, &len, &task->err);
 	if (r < 0)
 		return r;
@@ -38,7 +38,7 @@ int atio_values_load(struct atio_task *task)
 
 	if (task->file->format)
 		r = atio_format_load(task->file->format, task->bytes, task->len,
-				     task->file->limits, &task->doc,
+				     &task->file->limits, &task->doc,
 				     &task->err);
 	else
 		r = no_format(task);
@@ -51,7 +51,7 @@ int atio_values_load(struct atio_task *task)
 static int make_doc(struct atio_task *task)
 {
 	struct atio_builder *builder;
-	int r = atio_builder_new(task->file->limits, &builder);
+	int r = atio_builder_new(&task->file->limits, &builder);
 
 	if (r < 0)
 		return r;

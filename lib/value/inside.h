@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <atomicio/value.h>
 
+#include "value/limits.h"
+
 #define ATIO_MAP_LINEAR 8
 
 /* How a scalar or collection was written, where that says something. */
@@ -112,12 +114,6 @@ struct atio_doc {
 	unsigned traits;             /* ATIO_DOC_... */
 	struct atio_limits limits;   /* complete: no zeros */
 };
-
-/* ---- limits.c -------------------------------------------------------- */
-
-/* A copy in which every 0 is the default.  -EINVAL: version, too large. */
-int atio_limits_complete(const struct atio_limits *limits,
-			 struct atio_limits *ret_limits);
 
 /* ---- tree.c ---------------------------------------------------------- */
 

@@ -63,7 +63,7 @@ struct atio_file_options {
 };
 
 /* Nothing is opened yet.  @opts may be NULL: ATIO_WAIT.  -EINVAL: version,
- * timeout, an empty path; -ENOMEM. */
+ * timeout, limits, an empty path; -ENOMEM. */
 int atio_file_new(const char *path, const struct atio_file_options *opts,
 		  struct atio_file **ret_file, struct atio_value_error *err);
 /* Nobody may be in a call or hold its lock.  NULL is fine. */
