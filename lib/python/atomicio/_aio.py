@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Generic, List, Optional, TypeVar
+from typing import Any, Generic, List, Mapping, Optional, TypeVar
 
 from . import _owners, _plans, _tasks
 from ._base import BaseFile, StrPath, Timeout
@@ -23,8 +23,9 @@ class AsyncSafeFile(BaseFile):
     """
 
     def __init__(self, path: StrPath, timeout: Timeout = None, *,
-                 durable: bool = True) -> None:
-        super().__init__(path, timeout, durable)
+                 durable: bool = True,
+                 limits: Optional[Mapping[str, int]] = None) -> None:
+        super().__init__(path, timeout, durable, limits)
 
     async def __aenter__(self: File) -> File:
         """Of its own it holds no lock: see locked()."""

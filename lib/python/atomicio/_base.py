@@ -10,10 +10,10 @@ import math
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any, List, Optional, Tuple, TypeVar, Union
+from typing import Any, List, Mapping, Optional, Tuple, TypeVar, Union
 
 from . import _codecs, _library, _owners, _plans, _tasks
-from ._library import Handle, LibraryError
+from ._library import Handle, LibraryError, Limits
 from ._plans import Target
 from ._tasks import Where
 from .exceptions import FileOperationError
@@ -55,18 +55,20 @@ def _path(path: Any) -> Path:
 class BaseFile:
     """One path.  Objects may be shared by threads and tasks, and pickled."""
 
-    def __init__(self, path: StrPath, timeout: Timeout,
-                 durable: bool) -> None:
+    def __init__(self, path: StrPath, timeout: Timeout, durable: bool,
+                 limits: Optional[Mapping[str, int]]) -> None:
         self.path = _path(path)
         self.timeout = timeout
         self.durable = durable
         seconds = _seconds(timeout)
-        self._target = Target(self.path, seconds)
+        most = Limits(limits)
+        self.limits = most.given
+        self._target = Target(self.path, seconds, most.between)
         self._timeout_ms = _milliseconds(seconds)
         self._owner: Optional[int] = None  # of a section; None: the caller's
         try:
             self._handle = Handle(os.fsencode(self.path), _codecs.registry(),
-                                  durable)
+                                  durable, most.file)
         except LibraryError as e:
             self._target.fail_in_library(FileOperationError, e)
 
@@ -75,7 +77,7 @@ class BaseFile:
                 f"timeout={self.timeout!r})")
 
     def __reduce__(self) -> Tuple[Any, ...]:
-        make = partial(type(self), durable=self.durable)
+        make = partial(type(self), durable=self.durable, limits=self.limits)
         return make, (os.fspath(self.path), self.timeout)
 
     def _for(self: Self, owner: int) -> Self:

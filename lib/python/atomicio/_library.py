@@ -14,7 +14,7 @@ import importlib
 import os
 from ctypes import (POINTER, Structure, byref, c_bool, c_char, c_char_p, c_int,
                     c_long, c_size_t, c_uint, c_uint64, c_void_p)
-from typing import Any, List, Optional
+from typing import Any, List, Mapping, Optional
 
 SONAME = "libatomicio.so.0"
 
@@ -39,11 +39,14 @@ class CValueError(Structure):
                 ("has_pointer", c_bool), ("pointer", c_char * 256)]
 
 
+_LIMIT_NAMES = ("input_bytes", "output_bytes", "depth", "nodes",
+                "alias_nodes", "alias_bytes", "scalar_bytes", "key_bytes",
+                "number_chars", "unzipped_bytes", "columns", "documents")
+
+
 class CLimits(Structure):
-    _fields_ = [("version", c_uint)] + [(name, c_size_t) for name in (
-        "input_bytes", "output_bytes", "depth", "nodes", "alias_nodes",
-        "alias_bytes", "scalar_bytes", "key_bytes", "number_chars",
-        "unzipped_bytes", "columns", "documents")]
+    _fields_ = [("version", c_uint)] + [(name, c_size_t)
+                                        for name in _LIMIT_NAMES]
 
 
 class CFileOptions(Structure):
@@ -77,6 +80,33 @@ LIMITS = CLimits(version=VERSION, input_bytes=512 * MIB,
                  scalar_bytes=512 * MIB, key_bytes=MIB, number_chars=MIB,
                  unzipped_bytes=512 * MIB, columns=65536)
 
+
+class Limits:
+    """LIMITS with those that a program has given, by their names; ValueError.
+
+    ``file`` is of documents as files.  ``between`` is of the texts in which
+    values come from and go to Python, which are not what was meant to be
+    small.  (The limits of aliases are those of ``file``: that is where aliases
+    are expanded.)
+    """
+
+    __slots__ = ("given", "file", "between")
+
+    def __init__(self, given: Optional[Mapping[str, int]]) -> None:
+        self.given = dict(given) if given else None
+        self.file = CLimits.from_buffer_copy(LIMITS)
+        self.between = CLimits.from_buffer_copy(LIMITS)
+        for name, most in (self.given or {}).items():
+            if name not in _LIMIT_NAMES:
+                raise ValueError(f"there is no limit {name!r}, but there are "
+                                 + ", ".join(_LIMIT_NAMES))
+            if type(most) is not int or not 0 < most < _MOST_OF_ALL:
+                raise ValueError(f"{name} is a number from 1, not {most!r}")
+            setattr(self.file, name, most)
+            setattr(self.between, name, max(most, getattr(LIMITS, name)))
+
+
+_MOST_OF_ALL = 1 << 32  # each has a lower one in the library
 _ERR = POINTER(CValueError)
 _LIMITS = POINTER(CLimits)
 _OUT = POINTER(c_void_p)
@@ -176,10 +206,11 @@ class Handle:
 
     __slots__ = ("pointer", "__weakref__")
 
-    def __init__(self, path: bytes, formats: int, durable: bool) -> None:
+    def __init__(self, path: bytes, formats: int, durable: bool,
+                 limits: CLimits) -> None:
         self.pointer: Optional[int] = None
         options = CFileOptions(version=VERSION, timeout_ms=WAIT,
-                               formats=formats, limits=ctypes.pointer(LIMITS),
+                               formats=formats, limits=ctypes.pointer(limits),
                                not_durable=not durable)
         out, err = c_void_p(), CValueError()
         code = lib.atio_file_new(path, byref(options), byref(out), byref(err))
@@ -208,30 +239,30 @@ class Document:
         free(self.pointer)
 
 
-def load(codec: int, content: bytes) -> Document:
+def load(codec: int, content: bytes, limits: CLimits = LIMITS) -> Document:
     """@content, parsed; LibraryError."""
     out, err = c_void_p(), CValueError()
-    code = lib.atio_format_load(codec, content, len(content), byref(LIMITS),
+    code = lib.atio_format_load(codec, content, len(content), byref(limits),
                                 byref(out), byref(err))
     if code < 0:
         raise LibraryError(-code, err)
     return Document(out.value)
 
 
-def dump(codec: int, root: int) -> bytes:
+def dump(codec: int, root: int, limits: CLimits = LIMITS) -> bytes:
     """The value at @root, rendered; LibraryError."""
     out, length, err = c_void_p(), c_size_t(), CValueError()
-    code = lib.atio_format_dump(codec, root, byref(LIMITS), byref(out),
+    code = lib.atio_format_dump(codec, root, byref(limits), byref(out),
                                 byref(length), byref(err))
     if code < 0:
         raise LibraryError(-code, err)
     return take_bytes(out.value, length.value)
 
 
-def is_plain(root: int) -> bool:
+def is_plain(root: int, limits: CLimits = LIMITS) -> bool:
     """Whether JSON holds the value at @root without changing any type."""
     doc, same = c_void_p(), c_void_p()
-    code = lib.atio_value_convert(root, TO_JSON, byref(LIMITS), byref(doc),
+    code = lib.atio_value_convert(root, TO_JSON, byref(limits), byref(doc),
                                   byref(same), None)
     if code < 0:
         return False

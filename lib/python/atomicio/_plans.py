@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, NoReturn, Optional, Type
 
 from . import _library, _values, formats
-from ._library import LibraryError
+from ._library import CLimits, LibraryError
 from ._tasks import Plan, Request
 from .exceptions import (AsyncLockError, AsyncTimeoutError, FileAppendError,
                          FileOperationError, FileReadError, FileWriteError,
@@ -25,8 +25,9 @@ _OF_DOCUMENTS = {errno.EINVAL, errno.EILSEQ, errno.EFBIG, errno.EEXIST,
 class Target:
     """The file of a plan."""
 
-    def __init__(self, path: Path, timeout: Optional[float]) -> None:
-        self.path, self.timeout = path, timeout
+    def __init__(self, path: Path, timeout: Optional[float],
+                 limits: CLimits) -> None:
+        self.path, self.timeout, self.limits = path, timeout, limits
 
     def format(self) -> Format:
         found = formats.find(self.path)
@@ -150,7 +151,7 @@ def read(target: Target) -> Plan[Any]:
             if e.code != errno.ENOENT:
                 raise
             return None
-        return _values.from_document(document)
+        return _values.from_document(document, target.limits)
 
 
 def write(target: Target, value: Any) -> Plan[None]:
@@ -159,7 +160,8 @@ def write(target: Target, value: Any) -> Plan[None]:
         yield from write_bytes(target, target.dump(found, value))
         return
     with target.failing(FileWriteError):
-        yield Request(_library.WRITE, value=_values.to_document(value))
+        yield Request(_library.WRITE,
+                      value=_values.to_document(value, target.limits))
 
 
 def update(target: Target, value: Any, deep: bool) -> Plan[None]:
@@ -168,7 +170,8 @@ def update(target: Target, value: Any, deep: bool) -> Plan[None]:
         yield from _update_here(target, found, value, deep)
         return
     with target.failing(FileWriteError):
-        yield Request(_library.UPDATE, value=_values.to_document(value),
+        yield Request(_library.UPDATE,
+                      value=_values.to_document(value, target.limits),
                       flags=_library.UPDATE_DEEP if deep else 0)
 
 

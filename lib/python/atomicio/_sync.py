@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Generic, List, Optional, TypeVar
+from typing import Any, Generic, List, Mapping, Optional, TypeVar
 
 from . import _owners, _plans, _tasks
 from ._base import BaseFile, StrPath, Timeout
@@ -105,17 +105,21 @@ class SafeFile(SyncFile):
     path: str or PathLike.  timeout, for the lock: True or None wait, False
     tries once, a number is in seconds (else ValueError); AsyncTimeoutError if
     it was not to be had.  durable: what was written is on disk when a call
-    returns; False: atomic, but not safe from a power cut.
+    returns; False: atomic, but not safe from a power cut.  limits: how large a
+    document may be, as {"depth": 20}; the names are those of struct atio_limits
+    (atomicio/value.h), the defaults are larger; of the library's formats.
     """
 
     def __init__(self, path: StrPath, timeout: Timeout = True, *,
-                 durable: bool = True) -> None:
-        super().__init__(path, timeout, durable)
+                 durable: bool = True,
+                 limits: Optional[Mapping[str, int]] = None) -> None:
+        super().__init__(path, timeout, durable, limits)
 
 
 class ThreadedSafeFile(SyncFile):
     """SafeFile, but that timeout is None if none is given: wait, too."""
 
     def __init__(self, path: StrPath, timeout: Timeout = None, *,
-                 durable: bool = True) -> None:
-        super().__init__(path, timeout, durable)
+                 durable: bool = True,
+                 limits: Optional[Mapping[str, int]] = None) -> None:
+        super().__init__(path, timeout, durable, limits)

@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, List, Set
 
 from . import _library
 from ._codecs import codec
-from ._library import Document
+from ._library import LIMITS, CLimits, Document
 
 _plain = json.JSONEncoder(ensure_ascii=False, allow_nan=False,
                           separators=(",", ":")).encode
@@ -43,16 +43,16 @@ class Unfit(Exception):
 
 # ---- Python to the library -------------------------------------------------
 
-def to_document(value: Any) -> Document:
+def to_document(value: Any, limits: CLimits = LIMITS) -> Document:
     """The document that says @value; Unfit, LibraryError."""
     text = _as_json(value)
     if text is not None:
-        return _library.load(codec("json"), text)
+        return _library.load(codec("json"), text, limits)
     try:
         text = _plain(_typed(value, set())).encode()
     except RecursionError:
         raise Unfit(ValueError("it is nested too deeply")) from None
-    return _library.load(codec("typed"), text)
+    return _library.load(codec("typed"), text, limits)
 
 
 def _as_json(value: Any) -> "bytes | None":
@@ -168,13 +168,14 @@ _WRITERS: "list[tuple[Any, Callable[[Any], Any]]]" = [
 
 # ---- the library to Python -------------------------------------------------
 
-def from_document(document: Document) -> Any:
+def from_document(document: Document, limits: CLimits = LIMITS) -> Any:
     """What @document says, as Python values; Unfit, LibraryError."""
     root = document.root()
     try:
-        if _library.is_plain(root):
-            return json.loads(_library.dump(codec("json"), root))
-        return _untyped(json.loads(_library.dump(codec("typed"), root)))
+        if _library.is_plain(root, limits):
+            return json.loads(_library.dump(codec("json"), root, limits))
+        return _untyped(json.loads(_library.dump(codec("typed"), root,
+                                                 limits)))
     except RecursionError:
         raise Unfit(ValueError("it is nested too deeply")) from None
     except ValueError as e:  # an int of more digits than Python converts
