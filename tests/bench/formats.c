@@ -2,13 +2,17 @@
  *
  * formats: do one work on one document, and print what it took.
  *
- *	formats WORK FORMAT FILE    nanoseconds, or bytes for `memory`
+ *	formats WORK FORMAT FILE [RESULT]    nanoseconds, or bytes for `memory`
  *
  * Works: load and dump of this library; memory, the peak that a load needs
  * beside the document itself; and what other libraries do with the document:
  * jansson-load, jansson-dump, libyaml-events, libyaml-emit, expat-events.
  * What is not part of the work (reading the file, loading what is to be dumped,
  * freeing) is not measured.
+ *
+ * RESULT is a file for what came of it, by which is seen that they did the same
+ * work: the text that was written, or how many members the top has, scalars
+ * there are, elements begin.
  */
 #include <errno.h>
 #include <expat.h>
@@ -27,6 +31,7 @@ struct work {
 	const struct atio_format *format;
 	char *bytes;
 	size_t len;
+	FILE *result; /* NULL: nobody asks for it */
 };
 
 /* The documents are larger than what anybody is sent unasked. */
@@ -51,6 +56,18 @@ static void die(const char *what)
 	exit(1);
 }
 
+static void tell_text(const struct work *w, const char *text, size_t len)
+{
+	if (w->result && fwrite(text, 1, len, w->result) != len)
+		die("the result cannot be written");
+}
+
+static void tell_count(const struct work *w, size_t count)
+{
+	if (w->result && fprintf(w->result, "%zu\n", count) < 0)
+		die("the result cannot be written");
+}
+
 /* ---- this library ------------------------------------------------------ */
 
 static struct atio_doc *load(const struct work *w)
@@ -69,6 +86,7 @@ static int64_t our_load(const struct work *w)
 	struct atio_doc *doc = load(w);
 
 	end = now();
+	tell_count(w, atio_node_count(atio_doc_root(doc)));
 	atio_doc_free(doc);
 	return end - begin;
 }
@@ -85,6 +103,7 @@ static int64_t our_dump(const struct work *w)
 			     &len, &err))
 		die(err.error.text);
 	end = now();
+	tell_text(w, text, len);
 	free(text);
 	atio_doc_free(doc);
 	return end - begin;
@@ -136,6 +155,7 @@ static int64_t jansson_load(const struct work *w)
 	json_t *root = parse(w);
 
 	end = now();
+	tell_count(w, json_array_size(root));
 	json_decref(root);
 	return end - begin;
 }
@@ -149,6 +169,7 @@ static int64_t jansson_dump(const struct work *w)
 	end = now();
 	if (!text)
 		die("json_dumps");
+	tell_text(w, text, strlen(text));
 	free(text);
 	json_decref(root);
 	return end - begin;
@@ -161,6 +182,7 @@ static int64_t libyaml_events(const struct work *w)
 	int64_t begin = now();
 	yaml_parser_t parser;
 	yaml_event_t event;
+	size_t scalars = 0;
 	int done = 0;
 
 	if (!yaml_parser_initialize(&parser))
@@ -171,23 +193,25 @@ static int64_t libyaml_events(const struct work *w)
 		if (!yaml_parser_parse(&parser, &event))
 			die(parser.problem);
 		done = event.type == YAML_STREAM_END_EVENT;
+		scalars += event.type == YAML_SCALAR_EVENT;
 		yaml_event_delete(&event);
 	}
 	yaml_parser_delete(&parser);
-	return now() - begin;
+	begin = now() - begin;
+	tell_count(w, scalars);
+	return begin;
 }
 
-static int count_bytes(void *data, unsigned char *bytes, size_t size)
+static int take_bytes(void *data, unsigned char *bytes, size_t size)
 {
-	(void)bytes;
-	*(size_t *)data += size;
+	tell_text(data, (const char *)bytes, size);
 	return 1;
 }
 
 /* All events of the document first, so that only emitting is measured. */
 static int64_t libyaml_emit(const struct work *w)
 {
-	size_t n = 0, room = 1024, i, written = 0;
+	size_t n = 0, room = 1024, i;
 	yaml_event_t *events = malloc(room * sizeof(*events));
 	yaml_parser_t parser;
 	yaml_emitter_t emitter;
@@ -206,7 +230,7 @@ static int64_t libyaml_emit(const struct work *w)
 	begin = now();
 	if (!yaml_emitter_initialize(&emitter))
 		die("yaml_emitter_initialize");
-	yaml_emitter_set_output(&emitter, count_bytes, &written);
+	yaml_emitter_set_output(&emitter, take_bytes, (void *)(uintptr_t)w);
 	yaml_emitter_set_unicode(&emitter, 1);
 	for (i = 0; i < n; i++)
 		if (!yaml_emitter_emit(&emitter, &events[i]))
@@ -216,7 +240,7 @@ static int64_t libyaml_emit(const struct work *w)
 	yaml_emitter_delete(&emitter);
 	yaml_parser_delete(&parser);
 	free(events);
-	return written ? begin : 0;
+	return begin;
 }
 
 /* ---- expat --------------------------------------------------------------- */
@@ -230,14 +254,15 @@ static void on_start(void *data, const XML_Char *name, const XML_Char **attrs)
 
 static void on_end(void *data, const XML_Char *name)
 {
+	(void)data;
 	(void)name;
-	++*(size_t *)data;
 }
 
 static void on_text(void *data, const XML_Char *text, int len)
 {
+	(void)data;
 	(void)text;
-	*(size_t *)data += (size_t)len;
+	(void)len;
 }
 
 static int64_t expat_events(const struct work *w)
@@ -254,7 +279,9 @@ static int64_t expat_events(const struct work *w)
 	if (XML_Parse(parser, w->bytes, (int)w->len, 1) != XML_STATUS_OK)
 		die(XML_ErrorString(XML_GetErrorCode(parser)));
 	XML_ParserFree(parser);
-	return now() - begin;
+	begin = now() - begin;
+	tell_count(w, count);
+	return begin;
 }
 
 /* ---- the command line ---------------------------------------------------- */
@@ -297,19 +324,23 @@ int main(int argc, char **argv)
 	struct work w = {0};
 	size_t i;
 
-	if (argc != 4)
-		die("usage: formats WORK FORMAT FILE");
+	if (argc != 4 && argc != 5)
+		die("usage: formats WORK FORMAT FILE [RESULT]");
 	if (atio_formats_new(&options, &formats, NULL))
 		die("atio_formats_new");
 	w.format = atio_formats_by_name(formats, argv[2]);
 	if (!w.format)
 		die("no such format");
 	slurp(&w, argv[3]);
+	if (argc == 5 && !(w.result = fopen(argv[4], "wb")))
+		die(argv[4]);
 	for (i = 0; i < sizeof(works) / sizeof(*works); i++)
 		if (!strcmp(works[i].name, argv[1])) {
 			printf("%lld\n", (long long)works[i].run(&w));
 			atio_formats_free(formats);
 			free(w.bytes);
+			if (w.result && fclose(w.result) != 0)
+				die(argv[4]);
 			return 0;
 		}
 	die("no such work");
