@@ -211,12 +211,13 @@ static int add_failed(struct atio_formats *formats,
 	struct atio_format *format;
 	int r = -ENOMEM;
 
-	if (entry->free_codec && entry->codec)
-		entry->free_codec(entry->codec);
 	failed.codec = NULL;
 	failed.reason = reason;
 	format = format_new(&failed);
 	free(reason);
+	/* What is copied may be the codec's. */
+	if (entry->free_codec && entry->codec)
+		entry->free_codec(entry->codec);
 	if (format)
 		r = insert(formats, format);
 	if (r < 0)

@@ -518,6 +518,16 @@ def test_suffixes(plugins, tmp_path):
     assert out.read_text() == "mine\n"
 
 
+def test_same_suffix(plugins):
+    """The first one has it; of the other one is told what it is."""
+    for name, suffix in (("one", ".x"), ("two", ".y .X")):
+        write_conf(plugins, name, suffix=suffix, load="/bin/cat")
+    known = listed(plugins)
+    assert known["one"]["loaded"] and not known["two"]["loaded"]
+    assert known["two"]["reason"] == ".X is taken by one"
+    assert known["two"]["suffixes"] == [".y", ".X", ".y.gz", ".X.gz"]
+
+
 def test_as_documented(plugins):
     """The line that is written in the sample builds it."""
     line = re.search(r"cc (-shared -fPIC) -o \S+/ini.so ini.c",

@@ -192,6 +192,41 @@ static void test_clashes(void)
 	}
 }
 
+static char lent_suffix[] = ".first";
+
+static void forget_suffix(const struct atio_codec *codec)
+{
+	(void)codec;
+	memset(lent_suffix, 'x', sizeof(lent_suffix) - 1);
+}
+
+/* What an entry says may be the codec's, which is freed when it fails. */
+static void test_clash_of_what_is_lent(void)
+{
+	static const struct atio_codec codec = {.name = "second"};
+	const char *const suffixes[] = {lent_suffix, NULL};
+	const struct atio_format_entry entry = {
+		.name = "second",
+		.kind = "command",
+		.suffixes = suffixes,
+		.codec = &codec,
+		.free_codec = forget_suffix,
+	};
+	struct atio_formats *formats = new_registry();
+	struct atio_format_info info = {0};
+	size_t i = 0;
+
+	add(formats, "first", ".first", NULL);
+	NEED(atio_formats_add(formats, &entry) == 0);
+	CHECK_STR(lent_suffix, "xxxxxx");
+	while (atio_formats_info(formats, i++, &info) == 0 &&
+	       strcmp(info.name, "second") != 0)
+		;
+	CHECK_STR(info.reason, ".first is taken by first");
+	CHECK_STR(info.suffixes[0], ".first");
+	atio_formats_free(formats);
+}
+
 /* One that has failed keeps nobody from its name. */
 static void test_after_failure(void)
 {
@@ -494,6 +529,7 @@ int main(void)
 	test_longest();
 	test_order();
 	test_clashes();
+	test_clash_of_what_is_lent();
 	test_after_failure();
 	test_sorted();
 	build_scene();
