@@ -20,7 +20,8 @@
  *	}
  *
  * It is put as NAME.so into a directory of plugins: /etc/atomicfs/formats.d,
- * LIBDIR/atomicfs/formats.d, or one that is named (--formats-dir of atomicio).
+ * LIBDIR/atomicfs/formats.d, or one that is named (--formats-dir of atomicio,
+ * use_formats_dir of Python).
  * The file and its directory must belong to root or to the user who runs the
  * program, and not be writable by others.
  *

@@ -18,7 +18,8 @@ from .exceptions import (AsyncLockError, AsyncTimeoutError, AtomicIOError,
                          FileAppendError, FileOperationError, FileReadError,
                          FileWriteError, FormatNotRegisteredError)
 from .formats import (FORMAT_REGISTRY, list_supported_formats,
-                      plugin_failures, register_format, unregister_format)
+                      plugin_failures, register_format, unregister_format,
+                      use_formats_dir)
 from .paths import (atomic_write, create_file, delete_file,
                     find_project_files, resolve_path)
 
@@ -47,4 +48,5 @@ __all__ = [
     "register_format",
     "resolve_path",
     "unregister_format",
+    "use_formats_dir",
 ]

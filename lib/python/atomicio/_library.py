@@ -3,6 +3,7 @@
 
 The library is, in this order: ``$ATOMICIO_LIBRARY``; the copy in this package;
 the one that was installed together with it; the system's ``libatomicio.so.0``.
+Beside the copy in this package is the program that runs shared objects for it.
 
 ctypes releases the interpreter's lock during a call, so a call that waits for
 the disk stops no other thread.
@@ -17,6 +18,7 @@ from ctypes import (POINTER, Structure, byref, c_bool, c_char, c_char_p, c_int,
 from typing import Any, List, Mapping, Optional
 
 SONAME = "libatomicio.so.0"
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 # errno values are used by name elsewhere; these are of atomicio/*.h.
 VERSION = 1          # of every struct of options here
@@ -53,6 +55,12 @@ class CFileOptions(Structure):
     _fields_ = [("version", c_uint), ("timeout_ms", c_long),
                 ("formats", c_void_p), ("limits", POINTER(CLimits)),
                 ("not_durable", c_bool)]
+
+
+class CFormatsOptions(Structure):
+    _fields_ = [("version", c_uint), ("dirs", POINTER(c_char_p)),
+                ("builtin_only", c_bool), ("never_below_fd", c_int),
+                ("host", c_char_p)]
 
 
 class CRequest(Structure):
@@ -117,7 +125,9 @@ _PROTOTYPES: "dict[str, tuple[Any, list[Any]]]" = {
     "atio_doc_root": (c_void_p, [c_void_p]),
     "atio_value_convert": (c_int, [c_void_p, c_int, _LIMITS, _OUT, _OUT,
                                    _ERR]),
-    "atio_formats_new": (c_int, [c_void_p, _OUT, c_void_p]),
+    "atio_formats_default_dirs": (POINTER(c_char_p), []),
+    "atio_formats_new": (c_int, [POINTER(CFormatsOptions), _OUT, c_void_p]),
+    "atio_formats_free": (None, [c_void_p]),
     "atio_formats_by_name": (c_void_p, [c_void_p, c_char_p]),
     "atio_formats_by_path": (c_void_p, [c_void_p, c_char_p]),
     "atio_formats_count": (c_size_t, [c_void_p]),
@@ -162,7 +172,7 @@ def _candidates() -> List[str]:
     given = os.environ.get("ATOMICIO_LIBRARY")
     if given:
         return [given]
-    found = [os.path.join(os.path.dirname(__file__), SONAME)]
+    found = [os.path.join(HERE, SONAME)]
     try:  # meson writes it when it installs both
         installed = importlib.import_module("._installed", __package__)
         found.append(installed.LIBRARY)
@@ -188,6 +198,21 @@ def _open() -> ctypes.CDLL:
 
 
 lib = _open()
+
+
+def _find_host() -> Optional[bytes]:
+    """The program of this package that runs shared objects.  None: the library
+    knows better.  It is taken from beside a library that was, only: whoever
+    could put another one there could put another library there."""
+    path = os.path.join(HERE, "format-host")
+    if (lib._name != os.path.join(HERE, SONAME) or not os.path.exists(path)
+            or "ATOMICIO_FORMAT_HOST" in os.environ):
+        return None
+    return os.fsencode(path)
+
+
+FORMAT_HOST = _find_host()
+
 _free = ctypes.CDLL(None).free
 _free.restype = None
 _free.argtypes = [c_void_p]

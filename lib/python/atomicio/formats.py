@@ -12,6 +12,8 @@ which names a function that registers them (or a module that does so when it is
 imported).  They are loaded when formats are first looked at.  One that fails is
 listed by plugin_failures() and changes nothing for the others; what the program
 registers itself goes before what they bring.
+
+use_formats_dir() adds a directory of the library's plugins, in any language.
 """
 from __future__ import annotations
 
@@ -30,6 +32,7 @@ from ._memory import FormatFile, KeptBytes
 __all__ = [
     "FORMAT_REGISTRY", "Format", "FormatFile", "list_supported_formats",
     "plugin_failures", "register_format", "unregister_format",
+    "use_formats_dir",
 ]
 
 ENTRY_POINTS = "atomicio.formats"
@@ -122,6 +125,7 @@ class _Registry:
         self.loading = threading.RLock()  # held while plugins are loaded
         self.loaded = False
         self.failures: Dict[str, str] = {}
+        self.failures_of_library: Dict[str, str] = {}
         self.of_library: Dict[str, Format] = {}
         self.of_plugins: Dict[str, Format] = {}
         self.of_program: Dict[str, Format] = {}
@@ -159,15 +163,21 @@ class _Registry:
                     self._load()
         return self.table
 
-    def _load(self) -> None:
+    def load_library(self) -> None:
+        """What the library knows now."""
+        known: Dict[str, Format] = {}
+        failures: Dict[str, str] = {}
         for info in _codecs.known():
             if info.reason is not None:
-                self.failures[info.name] = info.reason
-                continue
-            for suffix in info.suffixes:
-                self.of_library[suffix.lower()] = _library_format(suffix)
+                failures[info.name] = info.reason
+            for suffix in info.suffixes if info.reason is None else ():
+                known[suffix.lower()] = _library_format(suffix)
         with self.guard:
+            self.of_library, self.failures_of_library = known, failures
             self._renew()
+
+    def _load(self) -> None:
+        self.load_library()
         points: Any = metadata.entry_points()
         # Before Python 3.10 it was a dict.
         ours = (points.select(group=ENTRY_POINTS)
@@ -248,7 +258,23 @@ def plugin_failures() -> Dict[str, str]:
     """Why plugins (entry points, and those of the library) are not used, by
     name."""
     _registry.get()
-    return dict(_registry.failures)
+    return {**_registry.failures_of_library, **_registry.failures}
+
+
+def use_formats_dir(path: "str | os.PathLike[str]") -> None:
+    """Take plugins (NAME.conf, NAME.so) from this directory, too, for files
+    that are made from now on.
+
+    It goes before those that were added earlier, and these before the ones of
+    this machine.  It and what is in it must belong to root or to this user, and
+    not be writable by others: OSError if that is not so of the directory, and
+    plugin_failures() says it of a plugin.
+    """
+    path = os.fspath(path)
+    _registry.get()
+    with _registry.loading:
+        _codecs.add_directory(path)
+        _registry.load_library()
 
 
 def find(path: "os.PathLike[str]") -> Optional[Format]:
