@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What is installed is found and works: the library and the examples by
 pkg-config, the Python package as meson and as pip install it."""
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ from harness.mount import TOP
 from harness.tools import clean_env
 from install_help import SECONDS, only, run
 
+# That of an atomicfs that is installed with meson's defaults.
+INSTALLED_HOST = "/usr/local/libexec/atomicfs/format-host"
 EXAMPLES = sorted(p.stem for p in (TOP / "lib/examples").glob("*.c"))
 
 
@@ -121,16 +124,58 @@ def test_meson_package(installed, found, tmp_path):
     assert uses(sys.executable, env, tmp_path).parent == package
 
 
-def test_pip_package(tmp_path):
-    """pip builds the library itself, and downloads nothing."""
-    tree = tmp_path / "tree"
+@pytest.fixture(scope="module")
+def venv(tmp_path_factory):
+    """One into which pip has installed it: pip builds the library itself, and
+    downloads nothing."""
+    home = tmp_path_factory.mktemp("pip")
+    tree, venv = home / "tree", home / "venv"
     shutil.copytree(TOP, tree, ignore=shutil.ignore_patterns(
         "build", "build-*", ".git", "__pycache__"))
-    venv = tmp_path / "venv"
     run([sys.executable, "-m", "venv", "--system-site-packages", venv])
     run([venv / "bin/pip", "install", "--no-build-isolation", "--no-deps",
          "--no-index", tree / "lib/python"])
+    return venv
+
+
+def test_pip_package(venv, tmp_path):
     path = uses(venv / "bin/python", {}, tmp_path)
     assert venv in path.parents
     assert (path.parent / "libatomicio.so.0").exists()
     assert (path.parent / "py.typed").exists()
+
+
+OBJECT = """
+import sys
+from atomicio import SafeFile, plugin_failures, use_formats_dir
+use_formats_dir(sys.argv[1])
+f = SafeFile('a.ini')
+print(plugin_failures(), f.read() if '.ini' in f.supported_formats() else None)
+"""
+
+
+def test_object_of_the_pip_package(venv, tmp_path):
+    """It brings what runs a shared object; nothing else is installed, and
+    nothing of that name is taken from elsewhere."""
+    plugins = tmp_path / "formats.d"
+    plugins.mkdir(mode=0o755)
+    run(["cc", "-shared", "-fPIC", "-I", TOP / "lib/include", "-o",
+         plugins / "ini.so", TOP / "tests/formats/plugins/ini.c"])
+    (tmp_path / "a.ini").write_text("name = Ada\n")
+    (tmp_path / "format-host").write_text("#!/bin/sh\necho never\n")
+    (tmp_path / "format-host").chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    argv = [venv / "bin/python", "-c", OBJECT, plugins]
+    assert run(argv, path, cwd=tmp_path) == "{} {'name': 'Ada'}\n"
+    # The library names the host's place in an installation, which is not here.
+    host = only(venv, "format-host")
+    kept = host.rename(host.with_name("kept"))
+    try:
+        said = run(argv, path, cwd=tmp_path)
+        if not Path(INSTALLED_HOST).exists():
+            assert "'ini': " in said and said.endswith(" None\n")
+        argv[-2] = "import os; os.environ['ATOMICIO_FORMAT_HOST'] = " + repr(
+            str(kept)) + OBJECT
+        assert run(argv, path, cwd=tmp_path) == "{} {'name': 'Ada'}\n"
+    finally:
+        kept.rename(host)
