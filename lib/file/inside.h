@@ -306,6 +306,8 @@ void atio_mount_undo(struct atio_task *task);
 int atio_values_dump(struct atio_task *task, const struct atio_node *value);
 /* The bytes that were read as a document. */
 int atio_values_load(struct atio_task *task);
+/* What is appended, if it has to be compressed. */
+int atio_values_pack(struct atio_task *task);
 /* The document with request.value in it, as bytes. */
 int atio_values_update(struct atio_task *task);
 

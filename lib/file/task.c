@@ -91,6 +91,8 @@ static int step_begin(struct atio_task *task)
 	task->text_len = request->len;
 	if (request->kind == ATIO_TASK_WRITE)
 		return atio_values_dump(task, request->value);
+	if (request->kind == ATIO_TASK_APPEND)
+		return atio_values_pack(task);
 	if (request->kind == ATIO_TASK_UNLOCK) {
 		task->step = STEP_DONE;
 		return atio_section_leave(task->file, request->owner);

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "format/gzip.h"
+
 static int no_format(struct atio_task *task)
 {
 	return atio_fail(&task->err.error, ENOPKG,
@@ -23,6 +25,29 @@ int atio_values_dump(struct atio_task *task, const struct atio_node *value)
 		return no_format(task);
 	r = atio_format_dump(task->file->format, value, &task->file->limits,
 			     &bytes, &len, &task->err);
+	if (r < 0)
+		return r;
+	free(task->bytes);
+	task->bytes = bytes;
+	task->text = bytes;
+	task->text_len = len;
+	return 0;
+}
+
+/* A text behind the end of what is compressed would not be part of it. */
+int atio_values_pack(struct atio_task *task)
+{
+	const struct atio_task_request *request = &task->request;
+	const struct atio_format *format = task->file->format;
+	char *bytes;
+	size_t len;
+	int r;
+
+	if (!format || !atio_format_is_zipped(format) || !request->len ||
+	    request->flags & ATIO_TASK_AS_BYTES)
+		return 0;
+	r = atio_gzip_pack(request->bytes, request->len, &bytes, &len,
+			   &task->err);
 	if (r < 0)
 		return r;
 	free(task->bytes);

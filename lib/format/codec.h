@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <atomicio/format.h>
+#include "format/gzip.h"
 #include "value/inside.h"
 
 /* ---- out.c: bytes that are being rendered ---------------------------- */
@@ -95,19 +96,6 @@ int atio_codec_dump(const struct atio_codec *codec,
 		    const struct atio_node *root,
 		    const struct atio_limits *limits, char **ret_bytes,
 		    size_t *ret_len, struct atio_value_error *err);
-
-/* ---- gzip.c (RFC 1952, by zlib) -------------------------------------- */
-
-/* Whether it begins as a gzip member. */
-bool atio_gzip_is(const void *bytes, size_t len);
-/* All members one after another; the caller frees *ret_bytes (a NUL follows).
- * -EFBIG: more than @limit; -EINVAL: damaged; -ENOMEM. */
-int atio_gzip_unpack(const void *bytes, size_t len, size_t limit,
-		     char **ret_bytes, size_t *ret_len,
-		     struct atio_value_error *err);
-/* No time and no name in the header: the same bytes give the same bytes. */
-int atio_gzip_pack(const void *bytes, size_t len, char **ret_bytes,
-		   size_t *ret_len, struct atio_value_error *err);
 
 /* ---- shared by codecs ------------------------------------------------ */
 

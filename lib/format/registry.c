@@ -402,6 +402,11 @@ const char *atio_format_name(const struct atio_format *format)
 	return format->name;
 }
 
+bool atio_format_is_zipped(const struct atio_format *format)
+{
+	return format->is_zipped;
+}
+
 enum atio_target atio_format_target(const struct atio_format *format)
 {
 	return format->codec->target;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Every method of every class, on every ground."""
 import copy
+import gzip
 import os
 import pickle
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import atomicio
 from atomicio import (AsyncSafeFile, FileAppendError,
                       FileWriteError, FormatNotRegisteredError, SafeFile,
-                      ThreadedSafeFile)
+                      ThreadedSafeFile, register_format)
 from seed_help import run_in_loop
 
 SUFFIXES = ["json", "yaml", "yml", "toml", "json.gz", "yaml.gz"]
@@ -120,6 +121,43 @@ def test_append(kind, folder):
     for text in ("one\n", 2, None, " ü\0"):
         file.append(text)
     assert file.read_bytes() == "one\n2None ü\0".encode()
+
+
+@pytest.mark.parametrize("name, value, text, new", [
+    ("a.txt", "x", "y", "xy"),
+    ("a.yaml", {"a": 1}, "b: 2\n", {"a": 1, "b": 2}),
+    ("a.toml", {"a": 1}, "b = 2\n", {"a": 1, "b": 2}),
+    ("a.csv", [{"a": "1"}], "2\n", [{"a": "1"}, {"a": "2"}]),
+    ("a.xml", {"a": "1"}, "<!-- more -->", {"a": "1"}),
+    ("a.json", [1], "\n", [1]),
+    ("a.txt.gz", "x", "y", "xy"),
+    ("a.CSV.GZ", [{"a": "1"}], "2\n", [{"a": "1"}, {"a": "2"}]),
+    ("a.yaml.gz", {"a": 1}, "b: 2\n", {"a": 1, "b": 2})])
+def test_append_to_each_format(kind, folder, name, value, text, new):
+    """Under gzip, too, it becomes part of the document."""
+    file = kind(folder / name)
+    file.write(value)
+    file.append(text)
+    assert file.read() == new
+    file.append("")
+    with file.locked() as f:
+        assert f.read() == new
+    kind(folder / f"new-{name}").append(text)
+    content = (folder / f"new-{name}").read_bytes()
+    if name.lower().endswith(".gz"):
+        content = gzip.decompress(content)
+    assert content == text.encode()
+
+
+def test_append_to_ones_own_gzip(kind, folder, formats_back):
+    """What is behind such a suffix is then nobody else's affair."""
+    formats_back(".txt.gz")
+    register_format(".txt.gz", lambda f: f.read(), lambda v, f: f.write(v))
+    kind(folder / "a.txt.gz").append("one ")
+    kind(folder / "a.txt.gz").append("two")
+    assert (folder / "a.txt.gz").read_text() == "one two"
+    kind(folder / "a.unknown.gz").append("text")
+    assert (folder / "a.unknown.gz").read_text() == "text"
 
 
 @pytest.mark.parametrize("method, value, error", [

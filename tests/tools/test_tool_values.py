@@ -170,6 +170,14 @@ def test_append(where):
     assert "Is a directory" in fails(DATA, "append", where, "x")
 
 
+def test_append_to_gzip(where):
+    path = where / "a.txt.gz"
+    prints("append", path, "one ")
+    prints("append", path, "-", text="two")
+    assert prints("read", path) == "one two\n"
+    assert gzip.decompress(path.read_bytes()) == b"one two"
+
+
 # ---- locks -----------------------------------------------------------------
 
 @pytest.fixture

@@ -57,6 +57,50 @@ static void test_round(void)
 	close(dir);
 }
 
+static void check_value(struct atio_file *file, const char *value)
+{
+	struct atio_doc *doc = NULL;
+
+	CHECK_INT(atio_file_read(file, &doc, NULL), 0);
+	if (doc)
+		CHECK_STR(atio_node_text(atio_doc_root(doc), NULL), value);
+	atio_doc_free(doc);
+}
+
+/* What is appended belongs to what is compressed. */
+static void test_append_under_gzip(void)
+{
+	int dir = fresh_dir();
+	struct atio_file *file = file_at(dir, "a.txt.gz", ATIO_WAIT);
+	struct atio_task_request request = {
+		.version = ATIO_TASK_REQUEST_VERSION,
+		.kind = ATIO_TASK_APPEND,
+		.owner = 1,
+		.bytes = "raw",
+		.len = 3,
+		.flags = ATIO_TASK_AS_BYTES,
+		.timeout_ms = ATIO_WAIT,
+	};
+	struct atio_task *task = NULL;
+	struct atio_doc *doc;
+
+	CHECK_INT(appended(file, ""), 0);
+	CHECK_STR(read_text(file), "");
+	CHECK_INT(appended(file, "one"), 0);
+	check_value(file, "one");
+	CHECK_INT(appended(file, " two"), 0);
+	CHECK_INT(appended(file, ""), 0);
+	CHECK_INT(did(file, ATIO_TASK_APPEND, 1, " three", ATIO_WAIT), 0);
+	check_value(file, "one two three");
+	CHECK_INT(atio_task_begin(file, &request, &task, NULL), 0);
+	CHECK_INT(finished(task), 0);
+	atio_task_free(task);
+	CHECK_INT(atio_file_read(file, &doc, NULL), -EINVAL);
+	CHECK_INT(entries(dir, "."), 1);
+	atio_file_free(file);
+	close(dir);
+}
+
 static void test_large(void)
 {
 	const size_t size = (12 << 20) + 7;
@@ -335,6 +379,7 @@ static void test_options(void)
 int main(void)
 {
 	test_round();
+	test_append_under_gzip();
 	test_large();
 	test_new_mode();
 	test_setgid_directory();

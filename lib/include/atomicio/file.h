@@ -96,7 +96,8 @@ int atio_file_read_bytes(struct atio_file *file, char **ret_bytes,
 			 size_t *ret_len, struct atio_value_error *err);
 int atio_file_write_bytes(struct atio_file *file, const void *bytes, size_t len,
 			  struct atio_value_error *err);
-/* Creates the file where it is missing. */
+/* Creates the file where it is missing.  To a file of a format under gzip they
+ * are appended as a member of its own: what is unpacked ends with them. */
 int atio_file_append(struct atio_file *file, const void *bytes, size_t len,
 		     struct atio_value_error *err);
 /* Remove it; of a symbolic link, the link.  -ENOENT. */
@@ -160,6 +161,8 @@ struct atio_task_request {
 /* There is nothing else to do meanwhile: flush to disk within atio_task_run,
  * which is sooner done. */
 #define ATIO_TASK_FLUSH_HERE (1u << 1)
+/* APPEND: to the bytes of the file, also under gzip. */
+#define ATIO_TASK_AS_BYTES (1u << 2)
 
 /* @file must stay as long as the task. */
 int atio_task_begin(struct atio_file *file,

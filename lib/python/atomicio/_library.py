@@ -25,6 +25,7 @@ VERSION = 1          # of every struct of options here
 WAIT, TRY = -1, 0    # ATIO_WAIT, ATIO_TRY
 UPDATE_DEEP = 1      # ATIO_UPDATE_DEEP
 FLUSH_HERE = 2       # ATIO_TASK_FLUSH_HERE
+AS_BYTES = 4         # ATIO_TASK_AS_BYTES
 TO_JSON = 0          # enum atio_target
 
 (READ, WRITE, UPDATE, READ_BYTES, WRITE_BYTES, APPEND, DELETE, LOCK,

@@ -105,14 +105,14 @@ def read_bytes(target: Target) -> Plan[Optional[bytes]]:
 
 def write_bytes(target: Target, content: Any,
                 kind: int = _library.WRITE_BYTES,
-                error: Kind = FileWriteError) -> Plan[None]:
+                error: Kind = FileWriteError, flags: int = 0) -> Plan[None]:
     if not isinstance(content, bytes):
         try:
             content = bytes(memoryview(content))
         except TypeError as e:
             target.fail(error, e)
     with target.failing(error):
-        yield Request(kind, content=content)
+        yield Request(kind, content=content, flags=flags)
 
 
 def append(target: Target, text: Any) -> Plan[None]:
@@ -122,7 +122,11 @@ def append(target: Target, text: Any) -> Plan[None]:
         content = str(text).encode()
     except (TypeError, UnicodeEncodeError) as e:
         target.fail(FileAppendError, e)
-    yield from write_bytes(target, content, _library.APPEND, FileAppendError)
+    found = formats.find(target.path)
+    # The library knows which of its own formats are compressed.
+    flags = 0 if found and found.source == "library" else _library.AS_BYTES
+    yield from write_bytes(target, content, _library.APPEND, FileAppendError,
+                           flags)
 
 
 def delete(target: Target) -> Plan[bool]:

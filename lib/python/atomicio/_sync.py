@@ -69,7 +69,8 @@ class SyncFile(BaseFile):
         self._run(_plans.write_bytes(self._target, data))
 
     def append(self, text: Any) -> None:
-        """Add str(@text), as UTF-8; creates the file."""
+        """Add str(@text), as UTF-8; creates the file.  To a file that is
+        compressed it is added as a part that is compressed, too."""
         self._run(_plans.append(self._target, text))
 
     def locked(self: File) -> "Section[File]":
