@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What is raised, what it says, and that the file is as it was."""
+import errno
 import os
 import pickle
 
@@ -85,6 +86,7 @@ def test_directory_is_missing(kind, folder):
             call()
         assert caught.value.errno == 2
         assert isinstance(caught.value, FileNotFoundError)
+        assert str(caught.value).count("a.json") == 1
 
 
 def test_is_a_directory(kind, folder):
@@ -95,6 +97,26 @@ def test_is_a_directory(kind, folder):
         with pytest.raises(error) as caught:
             call()
         assert isinstance(caught.value, IsADirectoryError)
+
+
+def test_loops(kind, folder):
+    """Of links, and of aliases."""
+    path = folder / "a.yaml"
+    path.symlink_to("b.yaml")
+    (folder / "b.yaml").symlink_to("a.yaml")
+    for call, error in ((kind(path).read, FileReadError),
+                        (kind(path).read_bytes, FileReadError),
+                        (lambda: kind(path).write(1), FileWriteError)):
+        with pytest.raises(error) as caught:
+            call()
+        assert isinstance(caught.value, OSError)
+        assert caught.value.errno == errno.ELOOP
+    path.unlink()
+    path.write_text("&a [*a]\n")
+    with pytest.raises(FileReadError) as caught:
+        kind(path).read()
+    assert isinstance(caught.value, ValueError)
+    assert caught.value.line == 1 or caught.value.pointer is not None
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root")

@@ -177,6 +177,7 @@ def test_wrong_arguments(kind, folder, method, value, error):
 
 
 def test_unknown_format(kind, folder):
+    assert ".pickle" not in atomicio.FORMAT_REGISTRY
     file = kind(folder / "a.strange")
     for call in (file.read, lambda: file.write(1), lambda: file.update(1)):
         with pytest.raises(FormatNotRegisteredError, match="a.strange"):

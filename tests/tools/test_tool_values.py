@@ -47,6 +47,8 @@ def test_read(where):
     ("a.csv", "h\n1\n", '[\n  {\n    "h": "1"\n  }\n]\n'),
     ("a.xml", "<a><b>1</b></a>", '{\n  "a": {\n    "b": "1"\n  }\n}\n'),
     ("a.toml", "d = 1979-05-27", '{\n  "d": "1979-05-27"\n}\n'),
+    ("a.yaml", "[{\u00e4: \u2014/<>&'}]",
+     '[\n  {\n    "\u00e4": "\u2014/<>&\'"\n  }\n]\n'),
 ])
 def test_read_each(tmp_path, name, text, shown):
     (tmp_path / name).write_text(text, encoding="utf-8")

@@ -46,6 +46,7 @@ class Target:
         if more.get("pointer"):
             place += f": at {more['pointer']}"
         text = text or str(cause) or type(cause).__name__
+        text = text.removeprefix(f"{self.path}: ")  # it is said once
         raise mixed(kind, cause)(f"{self.path}{place}: {text}",
                                  path=self.path, **more) from cause
 
@@ -60,7 +61,11 @@ class Target:
         place: Dict[str, Any] = {"line": e.line, "column": e.column,
                                  "offset": e.offset, "pointer": e.pointer}
         cause: Exception
-        if e.code in _OF_DOCUMENTS:
+        if e.code == errno.ELOOP and e.line is None and e.pointer is None:
+            is_of_document = False  # links of the path, not aliases
+        else:
+            is_of_document = e.code in _OF_DOCUMENTS
+        if is_of_document:
             cause = ValueError(e.text)
         else:
             cause = OSError(e.code, e.text, str(self.path))
