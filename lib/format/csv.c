@@ -147,7 +147,7 @@ static int build_cell(struct csv_reader *c, const struct csv_cell *cell)
 	return atio_build_owned_text(c->b, ATIO_STRING, room, len);
 }
 
-/* The next cell of the header.  Keys of the rows are copies of it. */
+/* The next cell of the header. */
 static int add_name(struct csv_reader *c, const struct csv_cell *cell)
 {
 	struct atio_doc *doc = c->b->doc;
@@ -203,10 +203,23 @@ static int read_header(struct csv_reader *c)
 	}
 }
 
+/* The name of a column once more: all rows share its text, which may be long. */
+static int build_key(struct csv_reader *c, const struct atio_node *name)
+{
+	struct atio_node *key = atio_node_new(c->b->doc, ATIO_STRING);
+
+	if (!key)
+		return atio_build_fail(c->b, ENOMEM, c->at, "no memory");
+	key->text = name->text;
+	key->count = name->count;
+	c->b->offset = name->offset;
+	c->b->length = name->length;
+	return atio_build_place(c->b, key);
+}
+
 /* One cell of a row with its key. */
 static int read_member(struct csv_reader *c, size_t column)
 {
-	const struct atio_node *key;
 	struct csv_cell cell;
 	int r;
 
@@ -217,10 +230,7 @@ static int read_member(struct csv_reader *c, size_t column)
 	r = scan_cell(c, &cell);
 	if (r < 0)
 		return r;
-	key = c->header->pairs[column].key;
-	c->b->offset = key->offset;
-	c->b->length = key->length;
-	r = atio_build_text(c->b, ATIO_STRING, key->text, key->count);
+	r = build_key(c, c->header->pairs[column].key);
 	r = r < 0 ? r : build_cell(c, &cell);
 	/* Nothing between two commas has a place, too. */
 	if (!r && !cell.length)

@@ -63,6 +63,9 @@ CASES = {
                    + "k0 = 1\n", "k0"),
     "csv-columns": ("csv", ",".join(map(str, range(10_000))), "columns"),
     "csv-rows": ("csv", "a\n" + "1\n" * 600_000, "values"),
+    # 20,000 times the name of its column, when it is written as JSON
+    "csv-names": ("csv", "n" * 60_000 + "\n" + "1\n" * 20_000,
+                  "larger than 67108864 bytes"),
     "csv-open": ("csv", 'a\n"' + "x" * 10_000_000, "quote"),
     "xml-deep": ("xml", "<a>" * DEEP, "nested deeper than 128"),
     "xml-entities": ("xml", ENTITIES, "DOCTYPE"),
