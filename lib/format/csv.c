@@ -203,7 +203,8 @@ static int read_header(struct csv_reader *c)
 	}
 }
 
-/* The name of a column once more: all rows share its text, which may be long. */
+/* The name of a column once more: all rows share its text, which may be long.
+ */
 static int build_key(struct csv_reader *c, const struct atio_node *name)
 {
 	struct atio_node *key = atio_node_new(c->b->doc, ATIO_STRING);
