@@ -83,6 +83,7 @@ struct fs {
 	unsigned max_opened; /* with a descriptor each */
 	struct dirsync *dirsyncs;
 	struct ring aliases;      /* of lock_path.c */
+	struct ring watched;      /* of lock_watch.c */
 	struct ring links;        /* of ops_move.c */
 	unsigned n_release_waits; /* threads that wait for a RELEASE */
 	struct file_key redo;     /* inode that is being rewritten in place */

@@ -80,6 +80,7 @@ bool lock_check_deadlock(struct fs *fs)
 	for (unsigned i = 0; i < owners->n; i++)
 		if (handle_is_open(fs, owners->items[i].handle))
 			any |= disown(fs, &owners->items[i]);
+	any |= lock_watch_look(fs, NULL);
 	fs_unlock(fs);
 	free(owners);
 	return any;

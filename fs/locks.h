@@ -134,6 +134,23 @@ void locks_forget_closed(struct fs *fs, const struct handle *h, pid_t tgid);
 void locks_flush(struct fs *fs, struct handle *h, uint64_t owner);
 void locks_release(struct fs *fs, struct handle *h);
 
+/* ---- lock_watch.c: those whose end nobody tells ------------------------ */
+
+/* Process @tgid, of which thread @tid waits for our answer, asks for a POSIX
+ * lock as @owner through @h: what it has lost meanwhile is dropped, and what it
+ * gets is watched where the daemon does not hear of its closes (drops).  NULL:
+ * nothing of it is watched.  Ended by lock_watch_asked. */
+struct lock_process *lock_watch_ask(struct fs *fs, struct handle *h,
+				    uint64_t owner, pid_t tid, pid_t tgid);
+/* @waited: it got its answer later. */
+void lock_watch_asked(struct fs *fs, struct lock_process *p, bool waited);
+/* Drop the POSIX locks of who has ended, or closed the file, unheard: of the
+ * path of @key (NULL: of all).  Whether there were any (drops). */
+bool lock_watch_look(struct fs *fs, const struct lock_key *key);
+/* As often as in these milliseconds the keeper is to look; UINT_MAX: not. */
+unsigned lock_watch_ms(struct fs *fs);
+void lock_watches_free(struct fs *fs, struct handle *h);
+
 /* ---- ops_lock.c: requests ---------------------------------------------- */
 
 /* In how many milliseconds the keeper is to call locks_expire; UINT_MAX: not.*/

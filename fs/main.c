@@ -38,6 +38,7 @@ static struct fs the_fs = {
 	.dirs = RING_INIT(the_fs.dirs),
 	.aliases = RING_INIT(the_fs.aliases),
 	.links = RING_INIT(the_fs.links),
+	.watched = RING_INIT(the_fs.watched),
 };
 
 /* ---- requests -------------------------------------------------------- */

@@ -31,10 +31,12 @@ struct call {
 	struct handle *h; /* stays: the kernel holds the file */
 	struct lock_key key;
 	struct atio_lock_request want;
-	struct atio_ioc_lock arg; /* of an ioctl */
+	struct atio_ioc_lock arg;     /* of an ioctl */
+	struct lock_process *process; /* of lock_watch.c */
 	bool is_ioctl;
 	bool starting; /* start() is not done with it: done() waits for that */
-	bool early;    /* done() was called meanwhile, with ... */
+	bool waited;
+	bool early; /* done() was called meanwhile, with ... */
 	int result;
 };
 
@@ -79,14 +81,13 @@ void locks_done(struct fs *fs)
 unsigned locks_next_ms(struct fs *fs)
 {
 	uint64_t deadline = atio_lock_next_deadline(fs->locks);
+	unsigned watch_ms = lock_watch_ms(fs);
 	uint64_t now = now_ms(NULL);
 
-	if (deadline == UINT64_MAX)
-		return UINT_MAX;
 	if (deadline <= now)
 		return 0;
-	return deadline - now < UINT_MAX ? (unsigned)(deadline - now)
-					 : UINT_MAX;
+	return deadline - now < watch_ms ? (unsigned)(deadline - now)
+					 : watch_ms;
 }
 
 void locks_expire(struct fs *fs)
@@ -116,6 +117,7 @@ static int put(struct fs *fs, const struct handle *h,
 
 static void answer(struct call *call, int r)
 {
+	lock_watch_asked(call->fs, call->process, call->waited);
 	if (r < 0 || !call->is_ioctl) {
 		reply_err(call->req, r);
 	} else {
@@ -209,12 +211,25 @@ static void on_interrupt(fuse_req_t req, void *data)
 	(void)atio_lock_cancel(req_fs(req)->locks, (uintptr_t)data);
 }
 
+/* A lock for which one that is watched would be in the way. */
+static void look(struct fs *fs, const struct atio_lock_request *want,
+		 const struct lock_key *key)
+{
+	if (want->kind == ATIO_LOCK_FLOCK ||
+	    want->mode != ATIO_LOCK_EXCLUSIVE || !atio_lock_any(fs->locks))
+		return;
+	fs_lock(fs);
+	(void)lock_watch_look(fs, key);
+	fs_unlock(fs);
+}
+
 static int get(struct call *call)
 {
 	struct fs *fs = call->fs;
 	int r;
 
 	lock_check_recursion(fs, &call->want);
+	look(fs, &call->want, &call->key);
 	r = atio_lock_get(fs->locks, &call->want);
 	if (r == -EDEADLK && lock_check_deadlock(fs))
 		r = atio_lock_get(fs->locks, &call->want);
@@ -230,10 +245,11 @@ static void queued(struct call *call)
 
 	fs_lock(fs);
 	call->starting = false;
+	call->waited = true;
 	early = call->early;
 	/* The interrupt that came before it was in line, found nobody. */
 	interrupted = call->want.wait && fuse_req_interrupted(call->req);
-	if (call->want.timeout_ms)
+	if (locks_next_ms(fs) != UINT_MAX)
 		guard_wake();
 	fs_unlock(fs);
 	if (early)
@@ -405,6 +421,9 @@ void op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 				  lock->l_pid);
 	if (call->want.kind == ATIO_LOCK_POSIX && lock->l_pid)
 		locks_forget_closed(fs, call->h, lock->l_pid);
+	if (call->h->range_kind == RANGE_POSIX)
+		call->process = lock_watch_ask(fs, call->h, fi->lock_owner,
+					       call->want.who.tid, lock->l_pid);
 	fs_unlock(fs);
 	submit(call);
 }
@@ -430,6 +449,7 @@ void op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 	}
 	lock_key_now(fs, fi_handle(fi), &key);
 	want.key = lock_key_lent(&key);
+	look(fs, &want, &key);
 	r = atio_lock_test(fs->locks, &want, &info);
 	if (r < 0) {
 		reply_err(req, r);

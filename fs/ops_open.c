@@ -52,6 +52,7 @@ void handle_free(struct fs *fs, struct handle *h)
 		opened_put(fs, h->node);
 	}
 	lock_alias_free(fs, h);
+	lock_watches_free(fs, h);
 	node_unref(fs, h->node);
 	fs->n_handles--;
 	free(h);

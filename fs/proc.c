@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/kcmp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -245,6 +246,19 @@ bool proc_closed(pid_t tid, uint64_t *user)
 	return end != text && !may_close(number); /* else: "running" */
 }
 
+int proc_lock_fd(pid_t tid)
+{
+	char text[256], *at;
+	long number;
+
+	if (read_proc(tid, "syscall", text, sizeof(text)) <= 0)
+		return -ESRCH;
+	number = strtol(text, &at, 10);
+	if (number != SYS_fcntl && number != SYS_flock && number != SYS_ioctl)
+		return -ESRCH;
+	return (int)strtoul(at, NULL, 16);
+}
+
 int proc_wants_ofd(pid_t tid)
 {
 	char text[256], *at;
@@ -287,6 +301,7 @@ struct fd_search {
 	int mnt_id;
 	int max;
 	int found;
+	int *fds; /* those found; may be NULL */
 	int looked_at;
 	bool no_ino; /* before Linux 5.14 fdinfo does not say */
 };
@@ -306,6 +321,13 @@ static int may_be_it(const struct fd_search *s, const char *number)
 		return 1;
 	return (size_t)n > len && path[n - (ssize_t)len - 1] == '/' &&
 	       !memcmp(path + n - len, s->name, len);
+}
+
+static void note_found(struct fd_search *s, const char *name)
+{
+	if (s->fds)
+		s->fds[s->found] = (int)strtol(name, NULL, 10);
+	s->found++;
 }
 
 /* Look at one descriptor.  False: it is not open. */
@@ -329,7 +351,7 @@ static bool look_at(struct fd_search *s, const char *name)
 	else if (ino == s->ino &&
 		 (s->mnt_id < 0 || (line_number(text, "\nmnt_id:", &mnt_id) &&
 				    mnt_id == (uint64_t)s->mnt_id)))
-		s->found++;
+		note_found(s, name);
 	return true;
 }
 
@@ -398,27 +420,66 @@ static int search_fds(struct fd_search *s)
 	return r < 0 ? r : s->found;
 }
 
-int proc_count_fds(pid_t tgid, uint64_t ino, const char *name, int mnt_id,
-		   int max)
+static int search(struct fd_search *s, pid_t tgid)
 {
-	struct fd_search s = {
-		.ino = ino, .name = name, .mnt_id = mnt_id, .max = max};
 	char path[64];
 	int r;
 
 	if (tgid <= 0)
 		return -ESRCH;
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)tgid);
-	s.linkfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s.linkfd < 0)
+	s->linkfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->linkfd < 0)
 		return -errno;
 	snprintf(path, sizeof(path), "/proc/%d/fdinfo", (int)tgid);
-	s.dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = s.dirfd < 0 ? -errno : search_fds(&s);
-	if (s.dirfd >= 0)
-		close(s.dirfd);
-	close(s.linkfd);
+	s->dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = s->dirfd < 0 ? -errno : search_fds(s);
+	if (s->dirfd >= 0)
+		close(s->dirfd);
+	close(s->linkfd);
 	return r;
+}
+
+int proc_count_fds(pid_t tgid, uint64_t ino, const char *name, int mnt_id,
+		   int max)
+{
+	struct fd_search s = {
+		.ino = ino, .name = name, .mnt_id = mnt_id, .max = max};
+
+	return search(&s, tgid);
+}
+
+int proc_find_fds(pid_t tgid, uint64_t ino, int *fds, int max)
+{
+	struct fd_search s = {.ino = ino, .fds = fds, .mnt_id = -1, .max = max};
+	int r = search(&s, tgid);
+
+	if (r == -E2BIG && s.found < max)
+		fds[s.found] = -1;
+	return r;
+}
+
+int proc_same_file(pid_t tid_a, int a, pid_t tid_b, int b)
+{
+	long r = syscall(SYS_kcmp, tid_a, tid_b, KCMP_FILE, a, b);
+
+	return r < 0 ? -errno : r == 0;
+}
+
+bool proc_fd_info(pid_t tgid, int fd, uint64_t *ret_ino, int *ret_flags)
+{
+	char text[FDINFO_ROOM], name[24];
+	const char *flags;
+
+	snprintf(name, sizeof(name), "fdinfo/%d", fd);
+	if (read_proc(tgid, name, text, sizeof(text)) <= 0 ||
+	    !line_number(text, "\nino:", ret_ino))
+		return false;
+	flags = strstr(text, "\nflags:");
+	if (!flags)
+		return false;
+	*ret_flags = (int)strtol(flags + strlen("\nflags:"), NULL, 8);
+	return true;
 }
 
 void proc_command(pid_t tid, char *buf, size_t size)
@@ -445,6 +506,13 @@ int proc_open(pid_t tgid)
 		return -ESRCH;
 	fd = pidfd_open_thread(tgid, 0);
 	return fd < 0 ? -errno : fd;
+}
+
+bool proc_pidfd_over(int pidfd)
+{
+	struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
+
+	return poll(&poll_fd, 1, 0) > 0;
 }
 
 /* 1: the process of @pidfd was reaped, *ret_code is its wait status; 0: not

@@ -59,11 +59,32 @@ bool proc_closed(pid_t tid, uint64_t *user);
  * -ESRCH when it cannot be told. */
 int proc_wants_ofd(pid_t tid);
 
+/* The descriptor by which @tid, which waits for our answer, asks for a lock:
+ * flock(2), fcntl(2) or ioctl(2).  -ESRCH when it cannot be told. */
+int proc_lock_fd(pid_t tid);
+
+/* The descriptors of process @tgid that are open on inode @ino of any mount,
+ * into @fds; the number of them, or as proc_count_fds.  Where that is -E2BIG,
+ * @fds has those that were found, and -1 behind them. */
+int proc_find_fds(pid_t tgid, uint64_t ino, int *fds, int max);
+
+/* Whether descriptor @a of thread @tid_a is the same open file as @b of
+ * @tid_b: 1, 0, -EBADF: one of them is not open (or its thread has ended);
+ * -errno: it cannot be told. */
+int proc_same_file(pid_t tid_a, int a, pid_t tid_b, int b);
+
+/* The inode's number and the flags of descriptor @fd of process @tgid.  False:
+ * it cannot be told. */
+bool proc_fd_info(pid_t tgid, int fd, uint64_t *ret_ino, int *ret_flags);
+
 /* comm of @tid into @buf, NUL-terminated; "" when not known. */
 void proc_command(pid_t tid, char *buf, size_t size);
 
 /* A pidfd of process @tgid, or -errno. */
 int proc_open(pid_t tgid);
+
+/* Whether the process of @pidfd has ended, if not yet been waited for. */
+bool proc_pidfd_over(int pidfd);
 
 /* As proc_killed_by, for a process that may be gone and reaped already, from
  * a pidfd opened earlier (PIDFD_GET_INFO, Linux 6.15; else 0). */

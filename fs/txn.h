@@ -78,6 +78,7 @@ struct handle {
 	pid_t range_tgid;     /* ... and his process */
 	struct ring same;     /* of those on the same inode: opened->users */
 	struct lock_alias *alias; /* what it locks, if not what its node says */
+	struct lock_watch *watches; /* of lock_watch.c */
 };
 
 struct txn {

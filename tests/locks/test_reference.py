@@ -243,6 +243,48 @@ posix.closed.before: a open 2 f RDONLY; a fork c; a close 2; a open 1 f RDWR;
 posix.closed.before.shared: a open 2 f RDONLY; a fork c; a close 2;
     a open 1 f RDONLY; b open 1 f RDWR; a posix 1 SH; c exit;
     b posix 1 EX|NB = EAGAIN; a close 1; b posix 1 EX|NB
+posix.inherited.exit: a open 1 f RDONLY; a fork c; b open 1 f RDWR;
+    c posix 1 SH; b posix 1 EX|NB = EAGAIN; c exit; b posix 1 EX|NB
+posix.inherited.kill: a open 1 f RDONLY; a fork c; b open 1 f RDWR;
+    c posix 1 SH 4 4; b get posix 1 EX = SH 4 4 c; c kill;
+    b get posix 1 EX = free; b posix 1 EX|NB
+posix.inherited.close: a open 1 f RDONLY; a fork c; b open 1 f RDWR;
+    c posix 1 SH; c close 1; b map posix 1 4 = ....; b posix 1 EX|NB
+posix.left.by.exec: a open 1 f RDONLY; a fork c; b open 1 f RDWR;
+    a posix 1 SH; a exec; b posix 1 EX|NB
+posix.kept.by.exec: a open 1 f RDONLY; a fork c; b open 1 f RDWR;
+    a posix 1 SH; a exec 1; b posix 1 EX|NB = EAGAIN; a exit;
+    b posix 1 EX|NB
+posix.inherited.awaited: a open 1 f RDONLY; a fork c; b open 1 f RDWR;
+    c posix 1 SH; b& posix 1 EX = waits; c exit; b done
+posix.inherited.awaited.close: a open 1 f RDONLY; a fork c; b open 1 f RDWR;
+    c posix 1 SH; b& posix 1 EX = waits; c close 1; b done
+posix.inherited.late: a open 1 f RDONLY; a fork c; b open 1 f RDWR;
+    b posix 1 EX; c& posix 1 SH = waits; b posix 1 UN; c done;
+    b posix 1 EX|NB = EAGAIN; c exit; b posix 1 EX|NB
+posix.inherited.both: a open 1 f RDONLY; a fork c; b open 1 f RDWR;
+    a posix 1 SH 0 4; c posix 1 SH 2 4; c exit; b map posix 1 8 = RRRR....;
+    b get posix 1 EX = SH 0 4 a; a close 1; b posix 1 EX|NB
+posix.inherited.younger: a open 1 f RDONLY; a fork c; b open 1 f RDWR;
+    c posix 1 SH; c close 1; c open 2 f RDWR; c posix 2 EX 0 4;
+    b map posix 1 8 = WWWW....; b posix 1 EX|NB = EAGAIN; c close 2;
+    b posix 1 EX|NB
+posix.inherited.successor: a open 1 f RDONLY; a fork c; b open 1 f RDWR;
+    c posix 1 SH 0 4; c exit; a fork d; d posix 1 SH 2 4;
+    b map posix 1 8 = ..RRRR..; d exit; b posix 1 EX|NB
+posix.left.to.child: a open 1 f RDONLY; b open 1 f RDWR; a posix 1 SH;
+    a fork c; b posix 1 EX|NB = EAGAIN; a close 1; b posix 1 EX|NB
+posix.dup.of.reader: a open 1 f RDONLY; a dup 1 2; b open 1 f RDWR;
+    a posix 1 SH; b posix 1 EX|NB = EAGAIN; a close 2; b posix 1 EX|NB;
+    a posix 1 SH|NB = EAGAIN
+posix.dup.of.reader.first: a open 1 f RDONLY; a dup 1 2; b open 1 f RDWR;
+    a posix 2 SH; a close 2; b posix 1 EX|NB; a posix 1 SH|NB = EAGAIN
+posix.dup.of.reader.younger: a open 1 f RDONLY; a dup 1 2; b open 1 f RDWR;
+    a posix 1 SH 0 4; a close 2; a posix 1 SH 6 2; b map posix 1 8 = ......RR;
+    b posix 1 EX|NB = EAGAIN; a close 1; b posix 1 EX|NB
+posix.dup.of.reader.later: a open 1 f RDONLY; b open 1 f RDWR; a posix 1 SH;
+    a dup 1 2; a close 2; b posix 1 EX|NB = 0 / LIMIT EAGAIN; a close 1;
+    b posix 1 EX|NB
 posix.closes.after.exec: a open 2 f RDONLY; a open 1 f RDWR; b open 1 f RDWR;
     a posix 1 EX; a exec 1; b posix 1 EX|NB
 posix.closes.path: a open 1 f RDWR; a open 2 f PATH; b open 1 f RDWR;
