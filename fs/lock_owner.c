@@ -20,19 +20,78 @@ struct owned {
 	pid_t tgid;
 };
 
-/* With fs->lock, which is dropped: whether that was so. */
-static bool disown(struct fs *fs, const struct owned *owned)
+/* What is known of an open file, and of the process that may have closed it. */
+struct traces {
+	pid_t tgid;
+	ino_t ino;
+	struct others others;
+	int fd;    /* by which the process locked it; or -1 */
+	int asker; /* by which it asks for a lock now; or -1 */
+};
+
+#define MAX_FDS 64
+
+/* How many open files the descriptors of process @tgid are. */
+static int count_files(pid_t tgid, const int *fds, int n)
+{
+	int files = 0;
+
+	for (int i = 0, j; i < n; i++) {
+		for (j = 0; j < i; j++)
+			if (proc_same_file(tgid, fds[i], tgid, fds[j]) == 1)
+				break;
+		files += j == i;
+	}
+	return files;
+}
+
+static bool is_among(int fd, const int *fds, int n)
+{
+	while (n > 0)
+		if (fds[--n] == fd)
+			return true;
+	return false;
+}
+
+/* Whether the process has closed it.  There are as many open files of the inode
+ * as it has opened others: yes.  More, and all that it may have were opened by
+ * itself: no.  But what it inherited nobody knows: then it is open if the
+ * descriptor is there that it was locked by, and otherwise that cannot be told,
+ * and is for the caller to be careful: yes. */
+static bool was_closed(const struct traces *t)
+{
+	int fds[MAX_FDS], n = proc_find_fds(t->tgid, t->ino, fds, MAX_FDS);
+
+	if (n < 0 || n == MAX_FDS)
+		return false;
+	if (count_files(t->tgid, fds, n) <= t->others.own)
+		return true;
+	if (!t->others.foreign)
+		return false;
+	return !is_among(t->fd, fds, n) || t->fd == t->asker ||
+	       proc_same_file(t->tgid, t->fd, t->tgid, t->asker) == 1;
+}
+
+/* With fs->lock, which is dropped: whether that was so.  @asker: the thread of
+ * that process that asks for a lock, or 0. */
+static bool disown(struct fs *fs, const struct owned *owned, pid_t asker)
 {
 	const struct handle *h = (void *)(uintptr_t)owned->handle;
-	int n, others = handle_count_others(fs, h, owned->tgid);
-	ino_t ino = h->node->told_ino;
+	struct traces traces = {
+		.tgid = owned->tgid,
+		.ino = h->node->told_ino,
+		.others = handle_count_others(fs, h, owned->tgid),
+		.fd = h->lock_fd_of == owned->tgid ? h->lock_fd : -1,
+	};
+	bool closed;
 
 	fs_unlock(fs);
-	n = proc_count_fds(owned->tgid, ino, NULL, -1, others + 1);
-	if (n >= 0 && n <= others)
+	traces.asker = asker ? proc_lock_fd(asker) : -1;
+	closed = was_closed(&traces);
+	if (closed)
 		atio_lock_disown(fs->locks, owned->handle, owned->tgid);
 	fs_lock(fs);
-	return n >= 0 && n <= others;
+	return closed;
 }
 
 void lock_check_recursion(struct fs *fs, const struct atio_lock_request *want)
@@ -45,7 +104,7 @@ void lock_check_recursion(struct fs *fs, const struct atio_lock_request *want)
 	fs_lock(fs);
 	while (atio_lock_recurses(fs->locks, want, &who) > 0) {
 		owned = (struct owned){who.handle, who.tgid};
-		if (!disown(fs, &owned))
+		if (!disown(fs, &owned, want->who.tid))
 			break;
 	}
 	fs_unlock(fs);
@@ -79,7 +138,7 @@ bool lock_check_deadlock(struct fs *fs)
 	atio_lock_each(fs->locks, note_owner, owners);
 	for (unsigned i = 0; i < owners->n; i++)
 		if (handle_is_open(fs, owners->items[i].handle))
-			any |= disown(fs, &owners->items[i]);
+			any |= disown(fs, &owners->items[i], 0);
 	any |= lock_watch_look(fs, NULL);
 	fs_unlock(fs);
 	free(owners);
@@ -141,7 +200,7 @@ static bool forget_if_closed(struct fs *fs, const struct handle *reader,
 			     pid_t tgid)
 {
 	const uint64_t handle = (uintptr_t)reader;
-	int n, others = handle_count_others(fs, reader, tgid);
+	int n, others = handle_count_others(fs, reader, tgid).own;
 	ino_t ino = reader->node->told_ino;
 
 	fs_unlock(fs);

@@ -324,6 +324,26 @@ static struct call *call_new(fuse_req_t req, const struct fuse_file_info *fi,
 	return call;
 }
 
+/* Where it will be to be found if it is to be known whether it is closed. */
+static void note_descriptor(struct call *call)
+{
+	const pid_t tgid = call->want.who.tgid;
+	struct fs *fs = call->fs;
+	bool known;
+	int fd;
+
+	fs_lock(fs);
+	known = !tgid || call->h->lock_fd_of == tgid;
+	fs_unlock(fs);
+	if (known)
+		return;
+	fd = proc_lock_fd(call->want.who.tid);
+	fs_lock(fs);
+	call->h->lock_fd = fd;
+	call->h->lock_fd_of = tgid;
+	fs_unlock(fs);
+}
+
 /* The next request is read when this one is parked: an interrupt of it comes
  * after that. */
 static void submit(struct call *call)
@@ -335,6 +355,7 @@ static void submit(struct call *call)
 		fuse_req_interrupt_func(call->req, on_interrupt,
 					(void *)(uintptr_t)call->want.id);
 	}
+	note_descriptor(call);
 	start(call);
 }
 

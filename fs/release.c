@@ -38,30 +38,29 @@ static bool is_last_close(const struct handle *h, pid_t tid, uint64_t ino,
 	return proc_count_fds(tgid, ino, name, -1, n_others + 1) <= n_others;
 }
 
-static int count_others(const struct node *node, const struct handle *h,
-			pid_t tgid)
+static void count_others(const struct node *node, const struct handle *h,
+			 pid_t tgid, struct others *others)
 {
-	int n = 0;
-
 	if (!node || !node->opened || node->told_ino != h->node->told_ino)
-		return 0;
+		return;
 	ring_each(link, &node->opened->users)
 	{
 		const struct handle *o = ring_item(link, struct handle, same);
+		bool own = o->tgid ? o->tgid == tgid
+				   : proc_is_thread_of(o->tid, tgid);
 
-		n += o != h && !o->closing &&
-		     (o->tgid ? o->tgid == tgid
-			      : proc_is_thread_of(o->tid, tgid));
+		others->own += own && o != h && !o->closing;
+		others->foreign += !own && o != h;
 	}
-	return n;
 }
 
-int handle_count_others(struct fs *fs, const struct handle *h, pid_t tgid)
+struct others handle_count_others(struct fs *fs, const struct handle *h,
+				  pid_t tgid)
 {
 	const struct txn *txn = h->txn ? h->txn : h->node->txn;
 	const struct node *base = h->node;
 	const struct entry *entry = NULL;
-	int n;
+	struct others others = {0, 0};
 
 	if (txn) {
 		entry = txn->entry;
@@ -70,10 +69,10 @@ int handle_count_others(struct fs *fs, const struct handle *h, pid_t tgid)
 		/* Writers of what it reads are shown the same inode number. */
 		entry = entry_find(fs, h->node->parent, h->node->name);
 	}
-	n = count_others(base, h, tgid);
+	count_others(base, h, tgid, &others);
 	for (const struct txn *o = entry ? entry->txns : NULL; o; o = o->next)
-		n += count_others(o->node, h, tgid);
-	return n;
+		count_others(o->node, h, tgid, &others);
+	return others;
 }
 
 void txn_wait_for_others(struct fs *fs, const struct handle *h)
@@ -97,7 +96,7 @@ int txn_flush(struct fs *fs, struct handle *h, pid_t tid)
 	uint64_t ino = h->node->told_ino;
 	bool killed = false, last, named = h->txn && h->txn->entry;
 	char name[NAME_MAX + 1];
-	int n_others = handle_count_others(fs, h, h->tgid);
+	int n_others = handle_count_others(fs, h, h->tgid).own;
 
 	/* Of a file with several names the kernel may show another one. */
 	named = named && h->txn->base_nlink <= 1;

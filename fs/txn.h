@@ -72,7 +72,9 @@ struct handle {
 	pid_t closer;        /* the thread that did ... */
 	uint64_t closer_time; /* ... and what it had of the processor then */
 	bool no_flush;        /* the kernel tells of its last close only */
-	bool locks;           /* a lock was asked for through it */
+	bool locks;           /* a lock was asked for through it ... */
+	int lock_fd;          /* by this descriptor, as far as known ... */
+	pid_t lock_fd_of;     /* of this process; 0: not known */
 	uint8_t range_kind;   /* what range_owner is: RANGE_... */
 	uint64_t range_owner; /* who last asked for one of a range; 0: nobody */
 	pid_t range_tgid;     /* ... and his process */
@@ -198,9 +200,15 @@ int txn_commit_snapshot_quick(struct fs *fs, struct txn *txn);
  * @h may have lost its transaction afterwards (drops). */
 void txn_wait_for_others(struct fs *fs, const struct handle *h);
 
-/* How many other open files process @tgid has under the name of @h which show
- * the same inode number: a descriptor each at least. */
-int handle_count_others(struct fs *fs, const struct handle *h, pid_t tgid);
+/* The other open files under the name of @h which show the same inode number.
+ */
+struct others {
+	int own;     /* opened by process @tgid: a descriptor each at least */
+	int foreign; /* it may have inherited those */
+};
+
+struct others handle_count_others(struct fs *fs, const struct handle *h,
+				  pid_t tgid);
 
 /* FLUSH of @h by thread @tid (drops). */
 int txn_flush(struct fs *fs, struct handle *h, pid_t tid);

@@ -92,6 +92,18 @@ fork.exit: a open 1 f RDONLY; b open 1 f RDONLY; a flock 1 EX; a fork c;
     c exit; b flock 1 SH|NB = EAGAIN; a close 1; b flock 1 EX|NB
 fork.kill: a open 1 f RDONLY; b open 1 f RDONLY; a flock 1 EX; a fork c;
     a kill; b flock 1 SH|NB = EAGAIN; c kill; b flock 1 EX|NB
+fork.closed.dup: a open 1 f RDONLY; a flock 1 EX; a fork c; a close 1;
+    a open 2 f RDONLY; a dup 2 3; a flock 2 SH|NB = EAGAIN; c exit;
+    a flock 2 EX|NB
+fork.closed.inherited: a open 9 f RDONLY; a fork b; b open 1 f RDONLY;
+    b flock 1 EX; b fork c; b close 1; b open 2 f RDONLY;
+    b flock 2 SH|NB = EAGAIN; c exit; b flock 2 EX|NB
+fork.closed.inherited.writer: a open 9 f RDWR; a fork b; b open 1 f RDWR;
+    b flock 1 EX; b fork c; b close 1; b open 2 f RDWR;
+    b flock 2 EX|NB = EAGAIN; c exit; b flock 2 EX|NB
+fork.closed.inherited.late: a open 9 f RDONLY; a fork b; b open 1 f RDONLY;
+    b open 2 f RDONLY; b flock 1 EX; b fork c; b close 1;
+    b flock 2 EX|NB = EAGAIN; c exit; b flock 2 EX|NB
 fork.converts: a open 1 f RDONLY; b open 1 f RDONLY; a flock 1 EX; a fork c;
     c flock 1 SH; b flock 1 SH|NB; a flock 1 EX|NB = EAGAIN
 exec: a open 1 f RDONLY; b open 1 f RDONLY; a flock 1 EX; a exec 1;

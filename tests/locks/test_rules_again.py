@@ -290,6 +290,23 @@ def test_child_keeps_it(f, a, kind, first, then):
     a.close(y)
 
 
+@pytest.mark.parametrize("kind", ["flock", "ofd"])
+@pytest.mark.parametrize("flags", [R, RW], ids=["reader", "updater"])
+def test_inherited_beside(f, a, b, kind, flags):
+    """S23: what the process has inherited of the file, or others have open, is
+    not in the way of getting it again."""
+    a.open(f, flags)
+    b.open(f, flags)
+    child = a.fork()
+    x, y = child.open(f, RW), child.open(f, RW)
+    child.dup(y)
+    child.lock(kind, x, EX)
+    child.lock(kind, y, EX | NB)
+    child.lock(kind, x, UN)
+    assert free_for(b, f, kind) is None
+    child.exit()
+
+
 # ---- locks=strict --------------------------------------------------------
 
 @pytest.mark.mount_options("locks=strict")
