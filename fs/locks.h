@@ -92,7 +92,7 @@ void locks_count_names(struct fs *fs, const struct file_key *key, nlink_t nlink,
 void locks_first_name(struct fs *fs, struct node *node, struct node *dir,
 		      const char *name);
 
-/* ---- lock_fresh.c: publishing and refreshing --------------------------- */
+/* ---- lock_fresh.c: refreshing ------------------------------------------ */
 
 /* Whether what @h reads is not the version that is current at this moment, or
  * that cannot be told without waiting. */
@@ -100,6 +100,12 @@ bool lock_is_stale(struct fs *fs, const struct handle *h);
 /* Make it that, for the caller of @req (S22).  0, or -errno, after a line in
  * the log (drops). */
 int lock_refresh(struct fs *fs, fuse_req_t req, struct handle *h);
+
+/* Busy: the shadow begins anew, from what is current, for the caller of @req
+ * (NULL: nobody).  0 or -errno (drops). */
+int lock_begin_anew(struct fs *fs, fuse_req_t req, struct txn *txn);
+
+/* ---- lock_publish.c: publishing ---------------------------------------- */
 
 /* An exclusive lock was given up: publish the update that was written under it
  * (S14); as atio_lock_options.released (free). */
