@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What a lock has to do with versions, when it is given up: what was written
- * under it is published (S14), or rolled back, if its holder was killed
- * (S19).
+ * under it is published (S14), or rolled back, if its holder was killed or has
+ * lost it (S19).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -102,7 +102,8 @@ bool lock_keeps_back(struct fs *fs, const struct handle *h)
 
 /* Busy: what was written goes to the quarantine in the name of @pid, and the
  * shadow, which others have open too, begins anew (drops). */
-static int set_back(struct fs *fs, struct txn *txn, pid_t pid)
+static int set_back(struct fs *fs, struct txn *txn, pid_t pid,
+		    const char *reason)
 {
 	struct atio_error err = ATIO_ERROR_INIT;
 	char path[PATH_MAX];
@@ -118,7 +119,7 @@ static int set_back(struct fs *fs, struct txn *txn, pid_t pid)
 	fs_lock(fs);
 	if (r < 0)
 		return txn_report(fs, txn, "roll back", r, &err);
-	txn_put_aside(fs, txn, copy, "killed", pid);
+	txn_put_aside(fs, txn, copy, reason, pid);
 	atio_shadow_free(copy);
 	atio_shadow_retract(txn->shadow);
 	if (txn->kind == TXN_NEW)
@@ -138,9 +139,36 @@ static void roll_back_dead(struct fs *fs, struct txn *txn, pid_t tgid)
 	for (struct handle *h = txn->handles; h; h = h->next)
 		if (h->tgid == tgid)
 			h->killed = h->buried = true;
-	if (is_written(fs, txn) && set_back(fs, txn, tgid) < 0)
+	if (is_written(fs, txn) && set_back(fs, txn, tgid, "killed") < 0)
 		txn_fail(txn, FATE_KILLED, EIO);
 	txn_busy_end(fs, txn);
+}
+
+static bool is_only_of(const struct txn *txn, pid_t tgid)
+{
+	const struct handle *h = txn->handles;
+
+	while (h && h->tgid == tgid)
+		h = h->next;
+	return tgid && !h && !txn->pins;
+}
+
+bool lock_take_away(struct fs *fs, struct atio_lock_key key, pid_t tgid)
+{
+	struct txn *txn;
+	bool written;
+
+	do {
+		txn = find_txn(fs, key, is_written);
+	} while (txn && link_wait(fs, &txn->base));
+	if (!txn || !txn_busy_begin(fs, txn))
+		return false;
+	written = is_written(fs, txn);
+	if (written &&
+	    (is_only_of(txn, tgid) || set_back(fs, txn, tgid, "aborted") < 0))
+		txn_fail(txn, FATE_ABORTED, EIO);
+	txn_busy_end(fs, txn);
+	return written;
 }
 
 bool lock_bury(struct fs *fs, struct handle *h)

@@ -113,6 +113,11 @@ int lock_released(void *ctx, struct atio_lock_key key,
 		  struct atio_lock_space *space,
 		  const struct atio_lock_who *who);
 
+/* Root is about to break an exclusive lock of process @tgid, and nobody else
+ * has one: what was written under it is rolled back, at once where others
+ * share the shadow, and else when it is closed.  False: nothing was (drops). */
+bool lock_take_away(struct fs *fs, struct atio_lock_key key, pid_t tgid);
+
 /* Whether the close of @h leaves what is in its shadow to others: somebody else
  * is writing to it under a lock that @h respects, or its process was killed. */
 bool lock_keeps_back(struct fs *fs, const struct handle *h);

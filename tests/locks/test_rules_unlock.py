@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Giving up an exclusive lock publishes what was written under it (S14)."""
 import errno
+import fcntl
 import mmap
 import os
 
 import pytest
 
+from harness.locks import locks
 from harness.tools import IOC_COMMIT
-from lock_help import (EX, EXCLUSIVE, KINDS, NB, SH, UN, ioc_lock, ioc_unlock,
-                       is_free, refused, result_of, wait_until_waiting)
+from lock_help import (EX, EXCLUSIVE, IOC_BREAK_LOCK, KINDS, NB, SH, UN,
+                       ioc_lock, ioc_unlock, is_free, refused, result_of,
+                       wait_until_waiting)
 
 OLD = b"old content"
 R, W, RW = os.O_RDONLY, os.O_WRONLY, os.O_RDWR
@@ -467,3 +470,87 @@ def test_commit_keeps_the_lock(f, a, b):
     a.flock(fd, UN)
     assert b.slurp(f) == b"LATER" + OLD[5:]
     a.close(fd)
+
+
+# ---- locks that are broken -----------------------------------------------
+
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+
+
+def break_lock(mount, peer):
+    """Root takes what @peer has locked."""
+    lock, = (x for x in locks(mount)["locks"]
+             if x["pid"] == peer.pid and x["state"] == "held")
+    fd = os.open(mount.mnt, R)
+    try:
+        fcntl.ioctl(fd, IOC_BREAK_LOCK, lock["id"].to_bytes(8, "little"))
+    finally:
+        os.close(fd)
+
+
+@needs_root
+@each(*KINDS)
+def test_broken(mount, new_peer, kind):
+    """S14, S19: root breaks the lock of one who is in the middle of writing:
+    nothing of that is published, now or by his close, and nothing lost."""
+    mount.expect_log("lock [0-9]+ of 'f' .* broken .* not published")
+    mount.expect_log("rolled back 'f'.*aborted")
+    f, a, b = mount / "f", new_peer(), new_peer()
+    f.write_bytes(OLD)
+    fd = locked(a, f, kind)
+    a.pwrite(fd, b"HALF", 0)
+    break_lock(mount, a)
+    theirs = locked(b, f, kind)
+    assert f.read_bytes() == b.pread(theirs, 99, 0) == OLD
+    a.pwrite(fd, b"MORE", 4)
+    refused(errno.EIO, a.close, fd)
+    b.pwrite(theirs, b"NEXT", 0)
+    b.close(theirs)
+    assert b.slurp(f) == f.read_bytes() == b"NEXT" + OLD[4:]
+    item, = mount.quarantine()
+    assert (item["reason"], item["data"]) == ("aborted",
+                                              b"HALFMORE" + OLD[8:])
+
+
+@needs_root
+@each(*KINDS)
+def test_broken_while_others_wait(mount, new_peer, kind):
+    """S14, S19, S22: who waited for it, and has the file open since longer,
+    finds what was there before."""
+    mount.expect_log("rolled back 'f'.*aborted")
+    mount.expect_log("lock [0-9]+ of 'f' .* broken .* not published")
+    f, a, b = mount / "f", new_peer(), new_peer()
+    f.write_bytes(OLD)
+    theirs = b.open(f, RW)
+    fd = locked(a, f, kind)
+    a.pwrite(fd, b"HALF", 0)
+    b.start("lock", kind, theirs, EX)
+    wait_until_waiting(mount, b)
+    break_lock(mount, a)
+    assert result_of(b) == 0
+    assert f.read_bytes() == b.pread(theirs, 99, 0) == OLD
+    b.pwrite(theirs, b"NEXT", 0)
+    b.lock(kind, theirs, UN)
+    assert b.slurp(f) == f.read_bytes() == b"NEXT" + OLD[4:]
+    a.close(fd)
+    b.close(theirs)
+    assert b.slurp(f) == f.read_bytes() == b"NEXT" + OLD[4:]
+    item, = mount.quarantine()
+    assert (item["reason"], item["data"]) == ("aborted", b"HALF" + OLD[4:])
+
+
+@needs_root
+@each(*RANGES)
+def test_broken_beside_others(mount, new_peer, kind):
+    """S14: as long as others have locks of the file, what was written is
+    theirs, too: it stays, and goes with theirs."""
+    mount.expect_log("lock [0-9]+ of 'f' .* broken by root, pid [0-9]+$")
+    f, a, b = mount / "f", new_peer(), new_peer()
+    f.write_bytes(OLD)
+    fd, theirs = a.open(f, RW), b.open(f, RW)
+    a.lock(kind, fd, EX, 0, 4)
+    b.lock(kind, theirs, EX, 4, 4)
+    b.pwrite(theirs, b"MINE", 4)
+    break_lock(mount, a)
+    b.lock(kind, theirs, UN)
+    assert b.slurp(f) == OLD[:4] + b"MINE" + OLD[8:]
