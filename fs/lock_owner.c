@@ -187,7 +187,7 @@ static struct handle *find_unheard(const struct node *node,
 	{
 		struct handle *h = ring_item(link, struct handle, same);
 
-		if (h != but && h->no_flush && proc_is_thread_of(h->tid, tgid))
+		if (h != but && h->no_flush && h->tgid == tgid)
 			return h;
 	}
 	return NULL;
@@ -200,13 +200,15 @@ static bool forget_if_closed(struct fs *fs, const struct handle *reader,
 			     pid_t tgid)
 {
 	const uint64_t handle = (uintptr_t)reader;
-	int n, others = handle_count_others(fs, reader, tgid).own;
+	int fds[MAX_FDS], n, own = handle_count_others(fs, reader, tgid).own;
 	ino_t ino = reader->node->told_ino;
 
 	fs_unlock(fs);
-	n = proc_count_fds(tgid, ino, NULL, -1, others + 1);
+	n = proc_find_fds(tgid, ino, fds, MAX_FDS);
+	if (n > 0 && n < MAX_FDS)
+		n = count_files(tgid, fds, n);
 	fs_lock(fs);
-	if (n < 0 || n > others)
+	if (n < 0 || n > own)
 		return false;
 	if (handle_is_open(fs, handle))
 		((struct handle *)(uintptr_t)handle)->no_flush = false;
@@ -238,7 +240,7 @@ static uint64_t find_owner(const struct node *node, const struct handle *gone)
 		struct handle *h = ring_item(link, struct handle, same);
 
 		if (h->range_owner && h->range_kind == RANGE_POSIX &&
-		    proc_is_thread_of(gone->tid, h->range_tgid))
+		    gone->tgid && gone->tgid == h->range_tgid)
 			return h->range_owner;
 	}
 	return 0;

@@ -38,6 +38,7 @@ static struct handle *handle_new(struct node *node, int flags, pid_t tid)
 	node_ref(node);
 	h->flags = flags;
 	h->tid = tid;
+	h->tgid = proc_tgid(tid);
 	h->pidfd = -1;
 	return h;
 }
@@ -158,7 +159,6 @@ int attach_txn(struct fs *fs, fuse_req_t req, struct txn *txn, int flags,
 	r = attach(fs, req, txn->node, flags, txn->unseen, CLASS_ATOMIC, a);
 	if (r < 0)
 		return r;
-	a->h->tgid = ctx->pid == txn->tid ? txn->pid : proc_tgid(ctx->pid);
 	if (!(flags & (O_TRUNC | O_EXCL)))
 		txn->shared = true;
 	if (ctx->uid != 0) {

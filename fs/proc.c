@@ -18,6 +18,7 @@
 #include <linux/kcmp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,27 +100,45 @@ static int pidfd_open_thread(pid_t tid, unsigned flags)
 	return syscall(SYS_pidfd_open, tid, flags);
 }
 
-pid_t proc_tgid(pid_t tid)
+/* Whether @tid is a thread of @tgid: the cheapest thing that can be asked. */
+static bool is_thread_of(pid_t tid, pid_t tgid)
+{
+	return syscall(SYS_tgkill, tgid, tid, 0) == 0 || errno != ESRCH;
+}
+
+/* Threads that are not their process's first, and were asked about lately: the
+ * id of the thread, and of its process.  Both together, to be read without a
+ * lock. */
+static atomic_uint_fast64_t known_threads[1024];
+
+static pid_t ask_tgid(pid_t tid)
 {
 	char text[1024];
 	uint64_t tgid;
-	int fd;
 
-	if (tid <= 0)
-		return 0;
-	/* Most callers are their process's first thread, and only that one has
-	 * a pidfd of this kind: half the price of reading /proc. */
-	fd = pidfd_open_thread(tid, 0);
-	if (fd >= 0) {
-		close(fd);
-		return tid;
-	}
-	if (errno == ESRCH)
-		return 0;
 	/* Name comes first in the text, its newlines are escaped. */
 	if (read_proc(tid, "status", text, sizeof(text)) <= 0 ||
 	    !line_number(text, "\nTgid:", &tgid))
 		return 0;
+	return tgid;
+}
+
+pid_t proc_tgid(pid_t tid)
+{
+	atomic_uint_fast64_t *known;
+	uint64_t both;
+	pid_t tgid;
+
+	if (tid <= 0)
+		return 0;
+	if (is_thread_of(tid, tid))
+		return tid;
+	known = known_threads + tid % 1024;
+	both = atomic_load(known);
+	if (both >> 32 == (uint64_t)tid && is_thread_of(tid, (pid_t)both))
+		return (pid_t)both;
+	tgid = ask_tgid(tid);
+	atomic_store(known, (uint64_t)tid << 32 | (uint32_t)tgid);
 	return tgid;
 }
 
@@ -187,16 +206,6 @@ int proc_killed_by(pid_t tid)
 	 * signal, flag and all; and a thread that was just ending by itself may
 	 * be the last of a process that is killed, without the flag. */
 	return (f.flags & PF_EXITING) ? f.exit_code & 0x7f : 0;
-}
-
-bool proc_is_thread_of(pid_t tid, pid_t tgid)
-{
-	char path[64];
-
-	if (tid <= 0 || tgid <= 0)
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/task/%d", (int)tgid, (int)tid);
-	return tid == tgid || access(path, F_OK) == 0;
 }
 
 uint64_t proc_started_ms(pid_t tid)

@@ -19,7 +19,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The process (thread group) of @tid; 0 when not known. */
+/* The process (thread group) of @tid; 0 when not known.  Costs next to nothing,
+ * but for threads that were not asked about before. */
 pid_t proc_tgid(pid_t tid);
 
 /* The signal that is ending the process of @tid (proc(5) stat: PF_EXITING in
@@ -40,9 +41,6 @@ bool proc_alive(pid_t tid);
  * (before Linux 5.14). */
 int proc_count_fds(pid_t tgid, uint64_t ino, const char *name, int mnt_id,
 		   int max);
-
-/* Whether @tid is a thread of process @tgid. */
-bool proc_is_thread_of(pid_t tid, pid_t tgid);
 
 /* When the thread @tid began, in milliseconds of CLOCK_BOOTTIME (proc(5) stat:
  * starttime, to a clock tick); 0 when not known. */

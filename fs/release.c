@@ -46,8 +46,7 @@ static void count_others(const struct node *node, const struct handle *h,
 	ring_each(link, &node->opened->users)
 	{
 		const struct handle *o = ring_item(link, struct handle, same);
-		bool own = o->tgid ? o->tgid == tgid
-				   : proc_is_thread_of(o->tid, tgid);
+		bool own = o->tgid && o->tgid == tgid;
 
 		others->own += own && o != h && !o->closing;
 		others->foreign += !own && o != h;

@@ -62,7 +62,7 @@ struct handle {
 	struct txn *txn;     /* when open for writing on a shadow, else NULL */
 	struct handle *next; /* of the same transaction */
 	struct ring all;     /* of fs->handles */
-	pid_t tid, tgid;     /* of the opener; tgid 0: not known */
+	pid_t tid, tgid;     /* of the opener; 0: not known */
 	int flags;           /* of open(2) */
 	int pidfd;           /* of the opener, where it may map; or -1 */
 	bool killed;         /* the opener died by a signal ... */

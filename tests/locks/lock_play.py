@@ -19,7 +19,7 @@ With `&` behind the actor the call is only begun; it
     map KIND SLOT END         who has each byte: W, R or .
     raw SLOT COMMAND TYPE WHENCE START LEN PID
     lockf SLOT COMMAND LEN    seek SLOT OFFSET WHENCE
-    fork CHILD   exec [SLOT]   kill   exit   handler [restart]   send
+    end (of a thread)   fork CHILD   exec [SLOT]   kill   exit   handler [restart]   send
     done   waits   link|rename|symlink OLD NEW   unlink|mkdir|mkfifo PATH
 """
 import copy
@@ -259,6 +259,9 @@ class Play:
                          number(command, os), int(length))
 
     # ---- processes and signals -----------------------------------------
+
+    def do_end(self, actor, step):
+        actor.peer.end_thread(step.thread)
 
     def do_fork(self, actor, step, name):
         child = actor.peer.fork()

@@ -104,6 +104,9 @@ fork.closed.inherited.writer: a open 9 f RDWR; a fork b; b open 1 f RDWR;
 fork.closed.inherited.late: a open 9 f RDONLY; a fork b; b open 1 f RDONLY;
     b open 2 f RDONLY; b flock 1 EX; b fork c; b close 1;
     b flock 2 EX|NB = EAGAIN; c exit; b flock 2 EX|NB
+fork.closed.ended: a.t open 9 f RDONLY; a.t end; a open 1 f RDONLY;
+    a flock 1 EX; a fork c; a close 1; a open 2 f RDONLY;
+    a flock 2 SH|NB = EAGAIN; c exit; a flock 2 EX|NB
 fork.converts: a open 1 f RDONLY; b open 1 f RDONLY; a flock 1 EX; a fork c;
     c flock 1 SH; b flock 1 SH|NB; a flock 1 EX|NB = EAGAIN
 exec: a open 1 f RDONLY; b open 1 f RDONLY; a flock 1 EX; a exec 1;
@@ -242,6 +245,12 @@ posix.closes.thread: a open 1 f RDWR; a open 2 f RDONLY; b open 1 f RDWR;
     a posix 1 EX; a.t close 2; b posix 1 EX|NB
 posix.closes.first: a.t open 2 f RDONLY; a open 1 f RDWR; b open 1 f RDWR;
     a posix 1 EX; a.u close 2; b posix 1 EX|NB
+posix.closes.ended: a.t open 2 f RDONLY; a.t end; a open 1 f RDWR;
+    b open 1 f RDWR; a posix 1 EX; a close 2; b posix 1 EX|NB
+posix.closes.ended.others: a.t open 2 f RDONLY; c.t open 2 f RDONLY; a.t end;
+    c.t end; a open 1 f RDWR; b open 1 f RDWR; c open 1 f RDWR;
+    a posix 1 EX 0 4; c posix 1 EX 4 4; c close 2; b map posix 1 8 = WWWW....;
+    a close 2; b posix 1 EX|NB
 posix.closes.inherited: a open 2 f RDONLY; a fork c; c open 1 f RDWR;
     b open 1 f RDWR; c posix 1 EX; c close 2;
     b posix 1 EX|NB = 0 / LIMIT EAGAIN; c close 1; b posix 1 EX|NB
