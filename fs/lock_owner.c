@@ -25,7 +25,7 @@ struct traces {
 	pid_t tgid;
 	ino_t ino;
 	struct others others;
-	int fd;    /* by which the process locked it; or -1 */
+	int fd;    /* by which the process locked it; or LOCK_FD_... */
 	int asker; /* by which it asks for a lock now; or -1 */
 };
 
@@ -81,10 +81,13 @@ static bool disown(struct fs *fs, const struct owned *owned, pid_t asker)
 		.tgid = owned->tgid,
 		.ino = h->node->told_ino,
 		.others = handle_count_others(fs, h, owned->tgid),
-		.fd = h->lock_fd_of == owned->tgid ? h->lock_fd : -1,
+		.fd = h->lock_fd_of == owned->tgid ? h->lock_fd
+						   : LOCK_FD_UNKNOWN,
 	};
 	bool closed;
 
+	if (traces.fd == LOCK_FD_ALONE)
+		traces.others.foreign = 0;
 	fs_unlock(fs);
 	traces.asker = asker ? proc_lock_fd(asker) : -1;
 	closed = was_closed(&traces);

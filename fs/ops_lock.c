@@ -329,18 +329,19 @@ static void note_descriptor(struct call *call)
 {
 	const pid_t tgid = call->want.who.tgid;
 	struct fs *fs = call->fs;
-	bool known;
-	int fd;
+	struct handle *h = call->h;
+	int fd = LOCK_FD_ALONE;
 
 	fs_lock(fs);
-	known = !tgid || call->h->lock_fd_of == tgid;
-	fs_unlock(fs);
-	if (known)
-		return;
-	fd = proc_lock_fd(call->want.who.tid);
-	fs_lock(fs);
-	call->h->lock_fd = fd;
-	call->h->lock_fd_of = tgid;
+	if (tgid && h->lock_fd_of != tgid) {
+		if (handle_count_others(fs, h, tgid).foreign) {
+			fs_unlock(fs);
+			fd = proc_lock_fd(call->want.who.tid);
+			fs_lock(fs);
+		}
+		h->lock_fd = fd;
+		h->lock_fd_of = tgid;
+	}
 	fs_unlock(fs);
 }
 

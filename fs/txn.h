@@ -53,6 +53,12 @@ enum txn_fate {
 	FATE_FAILED, /* txn->error says why */
 };
 
+enum {
+	LOCK_FD_UNKNOWN = -1,
+	LOCK_FD_ALONE = -2, /* nobody else had the file open then: there is
+			       nothing that its process may have inherited */
+};
+
 /* Whose a lock of a range is, as far as it can be told. */
 enum { RANGE_UNKNOWN, RANGE_POSIX, RANGE_OFD };
 
@@ -73,7 +79,7 @@ struct handle {
 	uint64_t closer_time; /* ... and what it had of the processor then */
 	bool no_flush;        /* the kernel tells of its last close only */
 	bool locks;           /* a lock was asked for through it ... */
-	int lock_fd;          /* by this descriptor, as far as known ... */
+	int lock_fd;          /* by this descriptor, or LOCK_FD_..., ... */
 	pid_t lock_fd_of;     /* of this process; 0: not known */
 	uint8_t range_kind;   /* what range_owner is: RANGE_... */
 	uint64_t range_owner; /* who last asked for one of a range; 0: nobody */
