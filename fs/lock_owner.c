@@ -190,7 +190,7 @@ static struct handle *find_unheard(const struct node *node,
 	{
 		struct handle *h = ring_item(link, struct handle, same);
 
-		if (h != but && h->no_flush && h->tgid == tgid)
+		if (h != but && h->no_flush && !h->left && h->tgid == tgid)
 			return h;
 	}
 	return NULL;
@@ -214,7 +214,7 @@ static bool forget_if_closed(struct fs *fs, const struct handle *reader,
 	if (n < 0 || n > own)
 		return false;
 	if (handle_is_open(fs, handle))
-		((struct handle *)(uintptr_t)handle)->no_flush = false;
+		((struct handle *)(uintptr_t)handle)->left = true;
 	return true;
 }
 
@@ -276,6 +276,6 @@ void locks_release(struct fs *fs, struct handle *h)
 {
 	if (h->locks)
 		atio_lock_drop_handle(fs->locks, (uintptr_t)h);
-	if (h->no_flush && atio_lock_any(fs->locks))
+	if (h->no_flush && !h->left && atio_lock_any(fs->locks))
 		drop_of_opener(fs, h);
 }

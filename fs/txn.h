@@ -77,7 +77,8 @@ struct handle {
 	bool closing;        /* its process has closed it: RELEASE may follow */
 	pid_t closer;        /* the thread that did ... */
 	uint64_t closer_time; /* ... and what it had of the processor then */
-	bool no_flush;        /* the kernel tells of its last close only */
+	bool no_flush;        /* the kernel tells of its last close only ... */
+	bool left;            /* ... which will not be the opener's */
 	bool locks;           /* a lock was asked for through it ... */
 	int lock_fd;          /* by this descriptor, or LOCK_FD_..., ... */
 	pid_t lock_fd_of;     /* of this process; 0: not known */

@@ -293,6 +293,10 @@ posix.inherited.younger: a open 1 f RDONLY; a fork c; b open 1 f RDWR;
 posix.inherited.successor: a open 1 f RDONLY; a fork c; b open 1 f RDWR;
     c posix 1 SH 0 4; c exit; a fork d; d posix 1 SH 2 4;
     b map posix 1 8 = ..RRRR..; d exit; b posix 1 EX|NB
+posix.inherited.left: a open 2 f RDONLY; a fork c; a fork d; a close 2;
+    a open 1 f RDWR; b open 1 f RDWR; a posix 1 EX 0 4; c posix 2 SH 4 4;
+    b map posix 1 8 = WWWWRRRR; c exit; b map posix 1 8 = WWWW....; d exit;
+    b map posix 1 8 = WWWW....; a close 1; b posix 1 EX|NB
 posix.left.to.child: a open 1 f RDONLY; b open 1 f RDWR; a posix 1 SH;
     a fork c; b posix 1 EX|NB = EAGAIN; a close 1; b posix 1 EX|NB
 posix.dup.of.reader: a open 1 f RDONLY; a dup 1 2; b open 1 f RDWR;
