@@ -74,11 +74,7 @@ bool ctl_contains(const struct node *node)
 
 static char *render(struct fs *fs, const struct node *node)
 {
-	if (node == nodes[STATUS])
-		return status_json(fs);
-	if (node == nodes[LOCKS])
-		return status_locks(fs);
-	return status_metrics(fs);
+	return node == nodes[STATUS] ? status_json(fs) : status_metrics(fs);
 }
 
 int ctl_stat(struct fs *fs, struct node *node, struct stat *ret_st)
@@ -98,7 +94,8 @@ int ctl_stat(struct fs *fs, struct node *node, struct stat *ret_st)
 	};
 	clock_gettime(CLOCK_REALTIME, &ret_st->st_mtim);
 	ret_st->st_ctim = ret_st->st_atim = ret_st->st_mtim;
-	if (node->type == S_IFDIR)
+	/* Of locks there may be very many, and what is read is made at open. */
+	if (node->type == S_IFDIR || node == nodes[LOCKS])
 		return 0;
 	s = render(fs, node);
 	if (!s)
@@ -175,7 +172,9 @@ void ctl_open(struct fs *fs, fuse_req_t req, struct node *node,
 		return;
 	}
 	text = calloc(1, sizeof(*text));
-	if (text) {
+	if (text && node == nodes[LOCKS]) {
+		text->bytes = status_locks(fs);
+	} else if (text) {
 		fs_lock(fs);
 		text->bytes = render(fs, node);
 		fs_unlock(fs);

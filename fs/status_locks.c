@@ -6,12 +6,28 @@
 
 #include "locks.h"
 #include "proc.h"
+#include "session.h"
 #include "status.h"
 
+#define COMMANDS 256
+
+struct item {
+	struct atio_lock_info info;
+	const char *path; /* of who.handle; often the one of the item before */
+	bool gone;
+};
+
+struct command {
+	pid_t tgid;
+	char text[64];
+};
+
 struct list {
-	struct atio_lock_info *items;
+	struct fs *fs;
+	struct item *items;
 	size_t n, room;
 	bool failed;
+	struct command commands[COMMANDS]; /* looked up lately */
 };
 
 static void collect(void *arg, const struct atio_lock_info *info)
@@ -20,7 +36,7 @@ static void collect(void *arg, const struct atio_lock_info *info)
 
 	if (list->n == list->room) {
 		size_t room = list->room ? 2 * list->room : 64;
-		void *items = realloc(list->items, room * sizeof(*info));
+		void *items = realloc(list->items, room * sizeof(struct item));
 
 		if (!items) {
 			list->failed = true;
@@ -29,7 +45,47 @@ static void collect(void *arg, const struct atio_lock_info *info)
 		list->items = items;
 		list->room = room;
 	}
-	list->items[list->n++] = *info;
+	list->items[list->n++] = (struct item){.info = *info};
+}
+
+/* With fs->lock: the open files are there as long as that is held. */
+static void find_path(struct list *list, size_t i)
+{
+	const struct item *before = i ? &list->items[i - 1] : NULL;
+	struct item *item = &list->items[i];
+	const struct handle *h = (void *)(uintptr_t)item->info.who.handle;
+	char path[PATH_MAX];
+
+	if (before && before->info.who.handle == item->info.who.handle) {
+		item->path = before->path;
+		item->gone = before->gone;
+		return;
+	}
+	item->gone = lock_path(list->fs, h, path, sizeof(path));
+	item->path = strdup(path);
+	list->failed |= !item->path;
+}
+
+static void list_done(struct list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (!i || list->items[i].path != list->items[i - 1].path)
+			free((char *)list->items[i].path);
+	free(list->items);
+	free(list);
+}
+
+static const char *command_of(struct list *list, pid_t tgid)
+{
+	struct command *command = &list->commands[tgid % COMMANDS];
+
+	if (!tgid)
+		return "";
+	if (command->tgid != tgid) {
+		command->tgid = tgid;
+		proc_command(tgid, command->text, sizeof(command->text));
+	}
+	return command->text;
 }
 
 /* Paths are bytes, JSON strings are not: what is not UTF-8 is given with %XX
@@ -71,15 +127,12 @@ static const char *kind_text(enum atio_lock_kind kind)
 	return texts[kind];
 }
 
-static json_t *one(struct fs *fs, const struct atio_lock_info *info)
+static json_t *one(struct list *list, const struct item *item)
 {
-	const struct handle *h = (void *)(uintptr_t)info->who.handle;
-	char path[PATH_MAX], command[64];
+	const struct atio_lock_info *info = &item->info;
+	const char *command = command_of(list, info->who.tgid);
 	json_t *j;
-	bool gone;
 
-	proc_command(info->who.tgid, command, sizeof(command));
-	gone = lock_path(fs, h, path, sizeof(path));
 	j = json_pack(
 		"{s:I, s:s, s:s, s:I, s:s, s:i, s:i, s:I}", "id",
 		(json_int_t)info->id, "kind", kind_text(info->kind), "mode",
@@ -89,8 +142,8 @@ static json_t *one(struct fs *fs, const struct atio_lock_info *info)
 		"tid", (int)info->who.tid, "age_ms", (json_int_t)info->age_ms);
 	if (!j)
 		return NULL;
-	set_path(j, path);
-	if (gone)
+	set_path(j, item->path);
+	if (item->gone)
 		(void)json_object_set_new(j, "deleted", json_true());
 	(void)json_object_set_new(
 		j, "end",
@@ -111,24 +164,33 @@ static json_t *one(struct fs *fs, const struct atio_lock_info *info)
 
 char *status_locks(struct fs *fs)
 {
-	struct list list = {NULL};
+	struct list *list = calloc(1, sizeof(*list));
 	size_t held = 0;
 	json_t *array, *j;
 
-	atio_lock_each(fs->locks, collect, &list);
-	array = list.failed ? NULL : json_array();
-	for (size_t i = 0; array && i < list.n; i++) {
-		held += !list.items[i].waiting;
-		if (json_array_append_new(array, one(fs, &list.items[i])) < 0) {
+	if (!list)
+		return NULL;
+	list->fs = fs;
+	session_may_block(fs);
+	fs_lock(fs);
+	atio_lock_each(fs->locks, collect, list);
+	for (size_t i = 0; i < list->n; i++)
+		find_path(list, i);
+	fs_unlock(fs);
+	array = list->failed ? NULL : json_array();
+	for (size_t i = 0; array && i < list->n; i++) {
+		held += !list->items[i].info.waiting;
+		if (json_array_append_new(array, one(list, &list->items[i])) <
+		    0) {
 			json_decref(array);
 			array = NULL;
 		}
 	}
 	j = array ? json_pack("{s:I, s:I, s:o}", "held", (json_int_t)held,
-			      "waiting", (json_int_t)(list.n - held), "locks",
+			      "waiting", (json_int_t)(list->n - held), "locks",
 			      array)
 		  : NULL;
-	free(list.items);
+	list_done(list);
 	return status_dump(j);
 }
 

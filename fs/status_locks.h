@@ -2,7 +2,7 @@
  *
  * status_locks.h - who holds and who waits for which lock.
  *
- * With fs->lock held.
+ * With fs->lock held, but for what is marked (free): that wants it not held.
  */
 #ifndef FS_STATUS_LOCKS_H
 #define FS_STATUS_LOCKS_H
@@ -13,7 +13,7 @@
 #include "fs.h"
 
 /* locks.json: every holder and waiter, path by path.  A text that the caller
- * frees, or NULL: no memory. */
+ * frees, or NULL: no memory (free). */
 char *status_locks(struct fs *fs);
 
 /* For status.json: what was counted. */

@@ -3,7 +3,10 @@
 the file (S21, S25)."""
 import ctypes
 import errno
+import fcntl
+import json
 import os
+import time
 
 import pytest
 
@@ -553,6 +556,36 @@ def test_locks_json(module_mount, place, f, a, b):
     b.rename(f, place / "moved")
     assert locks(module_mount)["locks"][0]["path"].endswith("/moved")
     b.close(theirs)
+
+
+def test_locks_json_of_many(module_mount, place, f, a, b):
+    """S24: others do not wait while the daemon writes down very many."""
+    other, mine = place / "other", os.open(f, RW)
+    other.touch()
+    theirs = a.open(f, RW)
+    for at in range(20_000):
+        fcntl.lockf(mine, EX, 1, 2 * at)
+    a.lock("posix", theirs, EX, 1, 1)
+    shares = []
+    while not shares or min(shares) > 0.15 and len(shares) < 10:
+        worst, began = 0, time.monotonic()
+        b.start("slurp", module_mount / ".@ctl/locks.json")
+        while not b.finished():
+            before = time.monotonic()
+            os.close(os.open(other, R))
+            worst = max(worst, time.monotonic() - before)
+        text = b.finish()
+        shares.append(worst / (time.monotonic() - began))
+    os.close(mine)
+    assert min(shares) <= 0.15, shares
+    said = json.loads(text)
+    assert (said["held"], said["waiting"]) == (20_001, 0)
+    path = os.fspath(f.relative_to(module_mount.mnt))
+    assert {one["path"] for one in said["locks"]} == {path}
+    assert {(one["pid"], one["start"] % 2) for one in said["locks"]} == {
+        (os.getpid(), 0), (a.pid, 1)}
+    assert all(one["command"].startswith("python") for one in said["locks"])
+    a.close(theirs)
 
 
 def test_locks_json_with_odd_names(module_mount, place, a):
