@@ -24,6 +24,9 @@
 #include "proc.h"
 #include "session.h"
 
+/* Of one process or open file, in one file. */
+#define MAX_RANGES 100000
+
 /* A request for a lock, until it is answered. */
 struct call {
 	struct fs *fs;
@@ -61,6 +64,7 @@ int locks_init(struct fs *fs)
 	const struct atio_lock_options options = {
 		.version = ATIO_LOCK_OPTIONS_VERSION,
 		.strict = fs->opts->locks_strict,
+		.max_ranges = MAX_RANGES,
 		.now = now_ms,
 		.started = started_ms,
 		.released = lock_released,

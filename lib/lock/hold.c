@@ -54,6 +54,21 @@ bool atio_lock_converts(const struct lock_span *want)
 	return range && range->node.end >= want->node.key;
 }
 
+bool atio_lock_is_full(const struct atio_lock_table *table,
+		       const struct lock_holder *holder)
+{
+	return holder && table->options.max_ranges &&
+	       holder->n >= table->options.max_ranges;
+}
+
+bool atio_lock_splits(const struct lock_holder *holder,
+		      struct atio_lock_range range)
+{
+	const struct lock_span *at = range_before(holder, range.start);
+
+	return at && at->node.key < range.start && at->node.end > range.end;
+}
+
 static void add_range(struct atio_lock_table *table, struct lock_span *range)
 {
 	range->own.key = range->node.key;
@@ -65,6 +80,7 @@ static void add_range(struct atio_lock_table *table, struct lock_span *range)
 	atio_tree_add(&table->held, &range->handle);
 	atio_lock_set_add(&range->space->held, range);
 	atio_lock_thread_add(range);
+	range->holder->n++;
 	table->count.held++;
 }
 
@@ -74,6 +90,7 @@ static void take_range(struct atio_lock_table *table, struct lock_span *range)
 	atio_tree_del(&table->held, &range->handle);
 	atio_lock_set_del(&range->space->held, range);
 	atio_lock_thread_del(range);
+	range->holder->n--;
 	table->count.held--;
 }
 

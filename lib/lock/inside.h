@@ -56,6 +56,7 @@ struct lock_holder {
 	struct tree_node node; /* of space->holders: owner */
 	struct atio_lock_space *space;
 	struct tree_node *ranges; /* by start; they do not overlap */
+	unsigned n;               /* of them */
 };
 
 /* A request.  It brings along what its grant will need, so that no grant can
@@ -176,6 +177,12 @@ struct lock_holder *atio_lock_holder_find(struct atio_lock_space *space,
 					  uint64_t owner);
 /* The first range of @holder (which may be NULL); of a flock: the only one. */
 struct lock_span *atio_lock_first_range(const struct lock_holder *holder);
+/* @holder (which may be NULL) has as many ranges as it may. */
+bool atio_lock_is_full(const struct atio_lock_table *table,
+		       const struct lock_holder *holder);
+/* To take @range from @holder would make one range two. */
+bool atio_lock_splits(const struct lock_holder *holder,
+		      struct atio_lock_range range);
 /* Does the owner of @want hold some of what it wants? */
 bool atio_lock_converts(const struct lock_span *want);
 /* Put @w's range in the place of what its owner had there. */

@@ -225,6 +225,10 @@ static int answer(struct atio_lock_table *table, struct lock_work *work,
 			return -EOVERFLOW;
 		enough = old->mode >= want->mode;
 	}
+	if (want->kind != ATIO_LOCK_FLOCK &&
+	    atio_lock_is_full(
+		    table, atio_lock_holder_find(want->space, want->who.owner)))
+		return -ENOLCK;
 	w->overtakes = converts || !want->thread;
 	if (enough || is_free(table, w)) {
 		atio_lock_grant(table, work, w);
@@ -302,6 +306,7 @@ int atio_lock_put(struct atio_lock_table *table,
 	struct lock_span *half = NULL;
 	struct lock_holder *holder;
 	struct lock_work work;
+	int r = 0;
 
 	if (!atio_lock_place_is_valid(request))
 		return -EINVAL;
@@ -319,11 +324,14 @@ int atio_lock_put(struct atio_lock_table *table,
 	atio_lock_enter(table, &work);
 	holder = find_holder(table, request->key, request->kind,
 			     request->who.owner);
-	if (holder)
+	if (holder && atio_lock_is_full(table, holder) &&
+	    atio_lock_splits(holder, range))
+		r = -ENOLCK;
+	else if (holder)
 		atio_lock_cut(table, &work, holder, range, &half);
 	atio_lock_leave(table, &work);
 	free(half);
-	return 0;
+	return r;
 }
 
 unsigned atio_lock_depth(struct atio_lock_table *table,

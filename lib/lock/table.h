@@ -100,6 +100,8 @@ struct atio_lock_request {
 struct atio_lock_options {
 	unsigned version;
 	bool strict;                /* no recursion */
+	unsigned max_ranges;        /* of one owner in one path; 0: any number,
+				       but see -ENOLCK */
 	uint64_t (*now)(void *ctx); /* may be called with the mutex held */
 	/* When thread @tid began, by the same clock; 0: not known.  Asked with
 	 * the mutex held, and only where it matters that a thread which has
@@ -131,11 +133,11 @@ uint64_t atio_lock_new_id(struct atio_lock_table *table);
 
 /* 0: granted.  ATIO_LOCK_QUEUED: @done will be called, or was already.
  * -EAGAIN: it would have to wait.  -EDEADLK: it would wait for ever.
- * -EOVERFLOW: counted INT_MAX times.  -EINVAL: range, kind, mode, key.
- * -ENOMEM.  A failure leaves nothing, and all as it was but for a flock upgrade
- * (see above).
- * A request that would not wait is queued nevertheless while @released is at
- * work, which is when it cannot be known. */
+ * -EOVERFLOW: counted INT_MAX times.  -ENOLCK: the owner has max_ranges ranges.
+ * -EINVAL: range, kind, mode, key.  -ENOMEM.  A failure leaves nothing, and all
+ * as it was but for a flock upgrade (see above). A request that would not wait
+ * is queued nevertheless while @released is at work, which is when it cannot be
+ * known. */
 int atio_lock_get(struct atio_lock_table *table,
 		  const struct atio_lock_request *request);
 
@@ -153,9 +155,10 @@ int atio_lock_recurses(struct atio_lock_table *table,
 		       struct atio_lock_who *ret_who);
 
 /* Unlock; what is not held is no error.  Only key, kind, range, who.owner and
- * counted are looked at.  -ENOMEM: a range is to be split.  -EINVAL.
- * Counted: undo one get; returns how often it is held still, or -ENOLCK when it
- * is not held.  (Uncounted undoes them all.) */
+ * counted are looked at.  -ENOMEM, -ENOLCK: a range is to be split, and there
+ * is no memory, or there are max_ranges already.  -EINVAL. Counted: undo one
+ * get; returns how often it is held still, or -ENOLCK when it is not held.
+ * (Uncounted undoes them all.) */
 int atio_lock_put(struct atio_lock_table *table,
 		  const struct atio_lock_request *request);
 

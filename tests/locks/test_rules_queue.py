@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Who waits, in which order, and how the waiting ends (S24)."""
 import errno
+import fcntl
 import os
 import signal
 import time
@@ -413,6 +414,33 @@ def test_ioctl_timeout(module_mount, f, new_peer):
     c.close(last)
     assert ioc_lock(b, theirs, EXCLUSIVE, 0, 60_000) == 2
     b.close(theirs)
+
+
+# ---- too many ------------------------------------------------------------
+
+MOST = 100_000
+
+
+def test_too_many_ranges(module_mount, place, a):
+    """S24: a process has so many ranges of a file, and no more: ENOLCK.  Other
+    processes, and other files, are not concerned."""
+    f, g = new_file(place / "f"), new_file(place / "g")
+    fd, other, theirs = os.open(f, RW), os.open(g, RW), a.open(f, RW)
+    try:
+        for n in range(MOST):
+            fcntl.lockf(fd, EX, 1, 2 * n)
+        refused(errno.ENOLCK, fcntl.lockf, fd, EX, 1, 2 * MOST)
+        fcntl.lockf(other, EX)
+        a.lock("posix", theirs, EX | NB, 1, 1)
+        fcntl.lockf(fd, UN, 1, 0)
+        fcntl.lockf(fd, EX, 1, 2 * MOST)
+        refused(errno.ENOLCK, fcntl.lockf, fd, EX, 1, 0)
+    finally:
+        os.close(fd)
+        os.close(other)
+    a.lock("posix", theirs, EX | NB)
+    wait_for_locks(module_mount, held=1)
+    a.close(theirs)
 
 
 # ---- locks that are broken -----------------------------------------------

@@ -140,6 +140,49 @@ static void test_refused(void)
 	end();
 }
 
+static int unlock(uint64_t owner, uint64_t start, uint64_t end)
+{
+	struct atio_lock_request request =
+		request_for("a", POSIX, SH, owner, 0, start, end);
+
+	return atio_lock_put(t, &request);
+}
+
+static void test_max_ranges(void)
+{
+	const struct atio_lock_options options = {
+		.version = ATIO_LOCK_OPTIONS_VERSION,
+		.max_ranges = 3,
+		.now = clock_now,
+	};
+
+	clock_ms = 1000;
+	NEED(atio_lock_table_new(&options, &t) == 0);
+	for (uint64_t i = 0; i < 3; i++)
+		CHECK_INT(try("a", POSIX, EX, 1, 10, 10 * i, 10 * i + 4), 0);
+	CHECK_INT(try("a", POSIX, EX, 1, 10, 90, 91), -ENOLCK);
+	CHECK_INT(try("a", OFD, SH, 1, 10, 0, 99), -ENOLCK);
+	CHECK_INT(counters(t).held, 3);
+	/* Others, and other files, have as many. */
+	CHECK_INT(try("a", POSIX, EX, 2, 20, 90, 91), 0);
+	CHECK_INT(try("a", FLOCK, EX, 1, 10, 0, 0), 0);
+	CHECK_INT(try("b", POSIX, EX, 1, 10, 90, 91), 0);
+	/* To give up is refused where two are left of one. */
+	CHECK_INT(unlock(1, 2, 2), -ENOLCK);
+	CHECK_INT(counters(t).held, 6);
+	CHECK_INT(unlock(1, 0, 2), 0);
+	CHECK_INT(unlock(1, 14, 20), 0);
+	CHECK_INT(counters(t).held, 6);
+	CHECK_INT(unlock(1, 10, 19), 0);
+	CHECK_INT(unlock(1, 22, 22), 0);
+	CHECK_INT(try("a", POSIX, EX, 1, 10, 50, 51), -ENOLCK);
+	CHECK_INT(unlock(1, 0, ATIO_LOCK_END), 0);
+	CHECK_INT(unlock(2, 0, ATIO_LOCK_END), 0);
+	put("b", POSIX, 1, 0, ATIO_LOCK_END);
+	flock_put("a", 1);
+	end();
+}
+
 static void test_getlk(void)
 {
 	struct atio_lock_request request =
@@ -472,6 +515,7 @@ int main(void)
 	test_ranges();
 	test_many_ranges();
 	test_refused();
+	test_max_ranges();
 	test_getlk();
 	test_move();
 	test_flock_converts();
