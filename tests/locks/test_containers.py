@@ -361,6 +361,23 @@ def test_locks_of_invisible_processes(hidden, make_peer, kind):
         mine = a.process.poll() is None and a.open(hidden / "f", RW)
 
 
+def test_invisible_processes_in_lists(hidden, make_peer):
+    """S24: they have no pid: 0 in locks.json, `-` in `atomicio locks`."""
+    a, b = make_peer(), make_peer()
+    a.flock(a.open(hidden / "f", R), EX)
+    b.start("flock", b.open(hidden / "f", R), EX)
+    said = wait_for_locks(hidden, held=1, waiting=1)["locks"]
+    assert {(one["pid"], one["tid"], one["command"]) for one in said} == {
+        (0, 0, "?")}
+    first, *rows = run([tool_path(), "locks", hidden.mnt]).splitlines()
+    at = slice(0, first.index("AGE")), slice(first.index("COMMAND"), None)
+    held, waiting = sorted([row[part].split() for part in at]
+                           for row in rows)
+    assert (held[0][-1], held[1]) == ("-", ["?", "-", "f"])
+    assert (waiting[0][-1], waiting[1][::2]) == ("-", ["?", "f"])
+    assert waiting[1][1] == held[0][0]
+
+
 def test_transactions_of_invisible_processes(hidden, make_peer):
     """S6, S14, S22: as ever, but that nobody sees who is killed (S19): what
     was written until then is published."""
