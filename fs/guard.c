@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "entry.h"
 #include "locks.h"
 #include "log.h"
@@ -28,7 +28,7 @@ static struct {
 	int fds[MAX_FDS]; /* to be closed */
 	unsigned n_fds;
 	bool running, stop;
-} keeper = {.wake = PTHREAD_COND_INITIALIZER};
+} keeper;
 
 bool guard_is_low(struct fs *fs)
 {
@@ -70,17 +70,6 @@ static void close_all(const int *fds, unsigned n)
 		close(fds[--n]);
 }
 
-static struct timespec in_ms(unsigned ms)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	t.tv_nsec += (long)(ms % 1000) * 1000000;
-	t.tv_sec += ms / 1000 + t.tv_nsec / 1000000000;
-	t.tv_nsec %= 1000000000;
-	return t;
-}
-
 static void *keeper_main(void *arg)
 {
 	struct fs *fs = arg;
@@ -98,7 +87,7 @@ static void *keeper_main(void *arg)
 
 		if (lock_ms < ms)
 			ms = lock_ms;
-		until = in_ms(ms);
+		until = clock_in_ms(ms);
 		(void)pthread_cond_timedwait(&keeper.wake, &fs->lock, &until);
 		n_fds = keeper.n_fds;
 		memcpy(fds, keeper.fds, n_fds * sizeof(*fds));
@@ -133,6 +122,7 @@ int guard_start(struct fs *fs)
 	int r;
 
 	(void)guard_is_low(fs);
+	clock_cond_init(&keeper.wake);
 	r = pthread_create(&keeper.thread, NULL, keeper_main, fs);
 	keeper.running = !r;
 	return -r;

@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "entry.h"
 #include "locks.h"
 #include "ops.h"
@@ -207,17 +207,6 @@ static struct txn *find_closing(struct fs *fs, struct atio_lock_key key)
 	return find_txn(fs, key, is_closing);
 }
 
-static struct timespec next_look(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	t.tv_nsec += LOOK_MS * 1000000l;
-	t.tv_sec += t.tv_nsec / 1000000000;
-	t.tv_nsec %= 1000000000;
-	return t;
-}
-
 struct after_close {
 	struct atio_lock_space *space;
 	struct lock_key key; /* its directory may be gone */
@@ -228,7 +217,7 @@ struct after_close {
  * will not, because somebody else has the open file, too. */
 static void wait_for_release(struct fs *fs, struct atio_lock_key key)
 {
-	struct timespec until = next_look();
+	struct timespec until = clock_in_ms(LOOK_MS);
 	int looks = 0, closed = 0;
 	struct txn *txn;
 
@@ -241,7 +230,7 @@ static void wait_for_release(struct fs *fs, struct atio_lock_key key)
 		}
 		if (!pthread_cond_timedwait(&fs->settled, &fs->lock, &until))
 			continue;
-		until = next_look();
+		until = clock_in_ms(LOOK_MS);
 		if (find_closing(fs, key) != txn || txn->handles != h)
 			continue;
 		closed += proc_closed(h->closer, &h->closer_time);

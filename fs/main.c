@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "creds.h"
 #include "ctl.h"
 #include "guard.h"
@@ -29,7 +30,6 @@ enum { EXIT_OK, EXIT_FAILURE_RUN = 1, EXIT_USAGE = 2 };
 
 static struct fs the_fs = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.settled = PTHREAD_COND_INITIALIZER,
 	.src_fd = -1,
 	.root = {.fd = -1, .type = S_IFDIR, .nlookup = 1, .refs = 1},
 	.opened = RING_INIT(the_fs.opened),
@@ -334,6 +334,7 @@ static int set_up(struct fs *fs, struct atio_error *err)
 	fs->privileged = creds_init();
 	fs->pids_visible = can_see_pids();
 	(void)clock_gettime(CLOCK_MONOTONIC, &fs->started);
+	clock_cond_init(&fs->settled);
 	limit = raise_descriptor_limit();
 	fs->max_opened = limit / 2;
 	if (node_table_init(&fs->nodes, limit / 16) < 0 ||

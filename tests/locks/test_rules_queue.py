@@ -9,6 +9,7 @@ import time
 import pytest
 
 from harness.locks import locks, wait_for_locks
+from harness.tools import run
 from lock_help import (EX, EXCLUSIVE, IOC_BREAK_LOCK, IOC_LOCK, KINDS, NB,
                        NOWAIT, SECONDS, SH, SHARED, UN, ioc_lock, is_free,
                        lock_arg, refused, result_of, until,
@@ -368,6 +369,41 @@ def test_lock_timeout(mount, new_peer, kind):
     q.unlock(now)
     assert result_of(three) == 0
     wait_for_locks(mount, held=1, waiting=0)
+
+
+# The time of day is set back by an hour as soon as the daemon has looked.
+SET_BACK = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <time.h>
+
+int clock_gettime(clockid_t clock, struct timespec *t)
+{
+	int (*next)(clockid_t, struct timespec *) =
+		(int (*)(clockid_t, struct timespec *))dlsym(
+			RTLD_NEXT, "clock_gettime");
+	int r = next(clock, t);
+
+	if (clock == CLOCK_REALTIME)
+		t->tv_sec += 3600;
+	return r;
+}
+"""
+
+
+def test_time_of_day_is_set(make_mount, tmp_path, new_peer):
+    """S24: that does not make a limit longer."""
+    source, library = tmp_path / "set.c", tmp_path / "set.so"
+    source.write_text(SET_BACK)
+    run(["cc", "-shared", "-fPIC", "-o", library, source])
+    given = os.environ.get("ASAN_OPTIONS", "")
+    mount = make_mount("lock_timeout=1", env={
+        "LD_PRELOAD": str(library),
+        "ASAN_OPTIONS": given + ":verify_asan_link_order=0"})
+    f, a, b = new_file(mount / "f"), new_peer(), new_peer()
+    a.flock(a.open(f, R), EX)
+    b.start("flock", b.open(f, R), EX)
+    assert result_of(b) == errno.ETIMEDOUT
 
 
 @TIMEOUT
