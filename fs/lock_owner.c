@@ -4,6 +4,7 @@
  * them.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "entry.h"
 #include "locks.h"
@@ -113,38 +114,75 @@ void lock_check_recursion(struct fs *fs, const struct atio_lock_request *want)
 	fs_unlock(fs);
 }
 
-#define MAX_OWNED 256
-
+/* The owners of all locks that somebody waits for, or is about to. */
 struct owners {
-	struct owned items[MAX_OWNED];
-	unsigned n;
+	const struct atio_lock_key *wanted;
+	struct owned *items;
+	size_t n, room;
+	size_t path_at;   /* where those of the path that is looked at begin */
+	const void *path; /* its name's address: they come path by path */
+	bool is_wanted;
 };
+
+static bool has_room(struct owners *owners)
+{
+	size_t room = owners->room ? 2 * owners->room : 64;
+	void *items;
+
+	if (owners->n < owners->room)
+		return true;
+	items = realloc(owners->items, room * sizeof(struct owned));
+	if (!items)
+		return false;
+	owners->items = items;
+	owners->room = room;
+	return true;
+}
+
+static void begin_path(struct owners *owners, const struct atio_lock_key *key)
+{
+	const struct atio_lock_key *wanted = owners->wanted;
+
+	if (!owners->is_wanted)
+		owners->n = owners->path_at;
+	owners->path_at = owners->n;
+	owners->path = key->bytes;
+	owners->is_wanted = key->size == wanted->size &&
+			    !memcmp(key->bytes, wanted->bytes, key->size);
+}
 
 static void note_owner(void *arg, const struct atio_lock_info *info)
 {
+	struct owned owned = {info->who.handle, info->who.tgid}, *last;
 	struct owners *owners = arg;
 
-	if (!info->waiting && info->kind != ATIO_LOCK_POSIX && info->who.tid &&
-	    owners->n < MAX_OWNED)
-		owners->items[owners->n++] =
-			(struct owned){info->who.handle, info->who.tgid};
+	if (info->key.bytes != owners->path)
+		begin_path(owners, &info->key);
+	owners->is_wanted |= info->waiting;
+	last = owners->n > owners->path_at ? &owners->items[owners->n - 1]
+					   : NULL;
+	if (info->waiting || info->kind == ATIO_LOCK_POSIX || !info->who.tid ||
+	    (last && last->handle == owned.handle && last->tgid == owned.tgid))
+		return;
+	if (has_room(owners))
+		owners->items[owners->n++] = owned;
 }
 
-bool lock_check_deadlock(struct fs *fs)
+bool lock_check_deadlock(struct fs *fs, struct atio_lock_key wanted)
 {
-	struct owners *owners = calloc(1, sizeof(*owners));
+	struct owners owners = {.wanted = &wanted, .is_wanted = true};
 	bool any = false;
 
-	if (!owners)
-		return false;
 	fs_lock(fs);
-	atio_lock_each(fs->locks, note_owner, owners);
-	for (unsigned i = 0; i < owners->n; i++)
-		if (handle_is_open(fs, owners->items[i].handle))
-			any |= disown(fs, &owners->items[i], 0);
+	atio_lock_each(fs->locks, note_owner, &owners);
+	if (!owners.is_wanted)
+		owners.n = owners.path_at;
+	for (size_t i = 0; i < owners.n; i++)
+		if (handle_is_open(fs, owners.items[i].handle))
+			any |= disown(fs, &owners.items[i], 0);
 	any |= lock_watch_look(fs, NULL);
 	fs_unlock(fs);
-	free(owners);
+	free(owners.items);
 	return any;
 }
 

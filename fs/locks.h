@@ -131,9 +131,9 @@ bool lock_bury(struct fs *fs, struct handle *h);
 /* The thread of @want would get the lock because it has it already (S23): not
  * if its process has closed the open file meanwhile (free). */
 void lock_check_recursion(struct fs *fs, const struct atio_lock_request *want);
-/* A deadlock was found, which is one if all who have locks still have their
- * files open.  True: some had not, so look again (free). */
-bool lock_check_deadlock(struct fs *fs);
+/* Who asks for a lock of @wanted would close a circle, if all who have locks
+ * still have their files open.  True: some had not, so look again (free). */
+bool lock_check_deadlock(struct fs *fs, struct atio_lock_key wanted);
 
 /* Whether the daemon has to hear of each close of the new reader @h. */
 bool locks_need_flush(struct fs *fs, const struct handle *h);

@@ -235,7 +235,7 @@ static int get(struct call *call)
 	lock_check_recursion(fs, &call->want);
 	look(fs, &call->want, &call->key);
 	r = atio_lock_get(fs->locks, &call->want);
-	if (r == -EDEADLK && lock_check_deadlock(fs))
+	if (r == -EDEADLK && lock_check_deadlock(fs, call->want.key))
 		r = atio_lock_get(fs->locks, &call->want);
 	return r;
 }

@@ -622,6 +622,31 @@ def test_no_cycle_of_threads(module_mount, place, new_peer, kind):
     p.end("t")
 
 
+@pytest.mark.parametrize("kind", ["flock", "ofd"])
+@pytest.mark.parametrize("others", [0, 600], ids=["alone", "many"])
+def test_no_cycle_of_a_child(module_mount, place, new_peer, kind, others):
+    """S24: what is open only in a child any more is not what its parent has:
+    nobody is told EDEADLK, however many locks there are."""
+    p, q, r = new_peer(), new_peer(), new_peer()
+    f, g = new_file(place / "f"), new_file(place / "g")
+    for n in range(others):
+        r.lock(kind, r.open(new_file(place / f"other{n}"), RW), EX)
+    p_f, p_g = p.open(f, RW), p.open(g, RW)
+    q_f, q_g = q.open(f, RW), q.open(g, RW)
+    p.lock(kind, p_f, EX)
+    child = p.fork()
+    p.close(p_f)
+    q.lock(kind, q_g, EX)
+    p.start("lock", kind, p_g, EX)
+    wait_until_waiting(module_mount, p)
+    q.start("lock", kind, q_f, EX)
+    wait_until_waiting(module_mount, q)
+    child.exit()
+    assert result_of(q) == 0
+    q.lock(kind, q_g, UN)
+    assert result_of(p) == 0
+
+
 @kinds
 def test_chain(module_mount, place, new_peer, kind):
     """S24: a long chain that ends with somebody who waits for nobody."""
