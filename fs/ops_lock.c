@@ -39,7 +39,9 @@ struct call {
 	bool is_ioctl;
 	bool starting; /* start() is not done with it: done() waits for that */
 	bool waited;
-	bool early; /* done() was called meanwhile, with ... */
+	bool had;          /* some of it already, when it was asked for */
+	uint64_t deadline; /* as of now_ms(); UINT64_MAX: none */
+	bool early;        /* done() was called meanwhile, with ... */
 	int result;
 };
 
@@ -160,6 +162,20 @@ static bool is_complete(struct call *call)
 
 static void start(struct call *call);
 
+/* With what is left of its time.  -ETIMEDOUT: nothing is. */
+static int begin_anew(struct call *call)
+{
+	uint64_t now = now_ms(NULL);
+
+	if (call->deadline != UINT64_MAX) {
+		if (call->deadline <= now)
+			return -ETIMEDOUT;
+		call->want.timeout_ms = call->deadline - now;
+	}
+	start(call);
+	return 0;
+}
+
 /* Granted: bring about that the open file reads what is current. */
 static void complete(struct call *call)
 {
@@ -175,11 +191,13 @@ static void complete(struct call *call)
 		answer(call, 0);
 		return;
 	}
-	(void)atio_lock_put(fs->locks, &call->want);
+	/* To give up what it had before is not for a failure to do. */
+	if (r == 0 || !call->had || call->want.counted)
+		(void)atio_lock_put(fs->locks, &call->want);
+	if (r == 0)
+		r = begin_anew(call);
 	if (r < 0)
 		answer(call, r);
-	else
-		start(call);
 }
 
 static void complete_job(struct fs *fs, void *arg)
@@ -279,6 +297,8 @@ static void start(struct call *call)
 	lock_key_of(call->h, &call->key);
 	fs_unlock(fs);
 	call->want.key = lock_key_lent(&call->key);
+	call->had = atio_lock_any(fs->locks) &&
+		    atio_lock_is_held(fs->locks, &call->want);
 	r = get(call);
 	if (r == ATIO_LOCK_QUEUED) {
 		queued(call);
@@ -314,6 +334,7 @@ static struct call *call_new(fuse_req_t req, const struct fuse_file_info *fi,
 	call->fs = fs;
 	call->req = req;
 	call->h = fi_handle(fi);
+	call->deadline = UINT64_MAX;
 	call->want = (struct atio_lock_request){
 		.kind = kind,
 		.mode = exclusive ? ATIO_LOCK_EXCLUSIVE : ATIO_LOCK_SHARED,
@@ -360,6 +381,9 @@ static void submit(struct call *call)
 		fuse_req_interrupt_func(call->req, on_interrupt,
 					(void *)(uintptr_t)call->want.id);
 	}
+	if (call->want.timeout_ms &&
+	    call->want.timeout_ms < UINT64_MAX - now_ms(NULL))
+		call->deadline = now_ms(NULL) + call->want.timeout_ms;
 	note_descriptor(call);
 	start(call);
 }

@@ -7,6 +7,8 @@ import os
 
 import pytest
 
+from harness.locks import locks
+from harness.loop import loop_mount, make_image
 from lock_help import (EX, EXCLUSIVE, KINDS, NB, SH, SHARED, UN, ioc_lock,
                        refused, result_of, wait_until_waiting)
 
@@ -296,6 +298,37 @@ def test_not_for_the_daemon(make_mount, new_peer, kind, what):
     a.lock(kind, fd, SH)
     holds(a, fd, b"f")
     a.close(fd)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, for a disk")
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_room(make_mount, tmp_path, new_peer, kind):
+    """S22: where the version that is current cannot be had, the lock is not
+    either; but what was held before stays."""
+    image = make_image(tmp_path / "image", 40 << 20, "mkfs.ext4", "-q")
+    with loop_mount(image, tmp_path / "disk") as disk:
+        mount = make_mount(source=disk)
+        mount.expect_log("lock.*ENOSPC")
+        a, b = new_peer(), new_peer()
+        (mount / "f").write_bytes(b"old")
+        fd, theirs = a.open(mount / "f", R), b.open(mount / "f", R)
+        a.lock(kind, fd, SH)
+        (mount / "g").write_bytes(b"new" * (4 << 20))
+        os.rename(mount / "g", mount / "f")
+        filler = os.open(disk / "filler", os.O_WRONLY | os.O_CREAT)
+        st = os.statvfs(disk)
+        os.posix_fallocate(filler, 0, st.f_bavail * st.f_frsize - (9 << 20))
+        refused(errno.ENOSPC, b.lock, kind, theirs, SH)
+        refused(errno.ENOSPC, a.lock, kind, fd, SH)
+        now, = locks(mount)["locks"]
+        assert (now["pid"], now["start"], now["end"]) == (a.pid, 0, None)
+        os.ftruncate(filler, 0)
+        os.close(filler)
+        a.lock(kind, fd, SH)
+        holds(a, fd, b"new" * (4 << 20))
+        a.close(fd)
+        b.close(theirs)
+        mount.stop()
 
 
 # ---- updates -------------------------------------------------------------
