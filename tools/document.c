@@ -106,6 +106,7 @@ static int exit_code(int code)
 		return EXIT_FORMAT;
 	case ETIMEDOUT:
 	case EAGAIN:
+	case ETIME: /* of a plugin */
 		return EXIT_TIMEOUT;
 	case EDEADLK:
 	case ENOLCK:

@@ -213,7 +213,7 @@ static int drain_rest(struct run *run)
 		;
 	while (run->keep_output && !run->output.failed && drain_output(run))
 		if (now_ms() >= run->end_ms)
-			return -ETIMEDOUT;
+			return -ETIME;
 	return run->output.failed;
 }
 
@@ -226,7 +226,7 @@ static int converse(struct run *run)
 	for (;;) {
 		left = run->end_ms - now_ms();
 		if (left <= 0)
-			return -ETIMEDOUT;
+			return -ETIME;
 		fds[IN] = (struct pollfd){run->ends[IN], POLLOUT, 0};
 		fds[OUT] = (struct pollfd){run->ends[OUT], POLLIN, 0};
 		fds[MESSAGE] = (struct pollfd){run->ends[MESSAGE], POLLIN, 0};
@@ -317,7 +317,7 @@ static int judge_signal(struct run *run, int number,
 	const char *said = first_line(&run->message);
 
 	if (number == SIGXCPU)
-		return atio_fail(e, ETIMEDOUT,
+		return atio_fail(e, ETIME,
 				 "the plugin took more than %u s of processor "
 				 "time",
 				 run->limits->cpu_seconds);
@@ -352,8 +352,8 @@ static int judge_early(const struct run *run, int r,
 	struct atio_error *e = err ? &err->error : NULL;
 	unsigned tenths = run->limits->wall_ms / 100;
 
-	if (r == -ETIMEDOUT)
-		return atio_fail(e, ETIMEDOUT,
+	if (r == -ETIME)
+		return atio_fail(e, ETIME,
 				 "the plugin took more than %u.%u s",
 				 tenths / 10, tenths % 10);
 	if (r == -EFBIG)

@@ -36,7 +36,7 @@ struct atio_run_limits {
  *                could not be run
  *   -EOPNOTSUPP  exit code 2
  *   -EINVAL      exit code 3
- *   -ETIMEDOUT   too slow
+ *   -ETIME       too slow
  *   -EFBIG       too much output
  *   -ECHILD      how it ended is not known: the caller ignores SIGCHLD, or
  *                waits for children that are not its own

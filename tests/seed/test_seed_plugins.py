@@ -125,6 +125,27 @@ print(f.read())
 """).splitlines()[1:] == ["a.users.json: no users", "{'users': []}"]
 
 
+def test_too_slow(python, folder, plugins):
+    """That is not the lock, which nobody else wants."""
+    # What the kernel sends when the processor time is over.
+    slow = script(plugins / "slow", "import os, signal\n"
+                  "os.kill(os.getpid(), signal.SIGXCPU)\n")
+    put(plugins, "slow", suffix=".slow", load=slow, dump=slow)
+    (folder / "a.slow").write_text("x")
+    said = "a.slow: the plugin took more than 5 s of processor time"
+    assert python(f"""
+use_formats_dir({str(plugins)!r})
+f = SafeFile('a.slow', timeout=30)
+for call in f.read, lambda: f.write(1), lambda: f.update(1):
+    try:
+        call()
+    except (FileReadError, FileWriteError) as e:
+        print(type(e).__name__, e)
+""").splitlines() == [f"FileReadError {said}", f"FileWriteError {said}",
+                      f"FileWriteError {said}"]
+    assert (folder / "a.slow").read_text() == "x"
+
+
 def test_order(python, folder, tmp_path):
     """The one that was added last goes first; what the program registers goes
     before all of them."""

@@ -99,7 +99,7 @@ enum atio_target atio_format_target(const struct atio_format *format);
  *   -EEXIST      a key twice
  *   -ERANGE      a number that the format cannot hold (beyond the 64 bits of
  *                TOML)
- *   -ETIMEDOUT   a plugin took too long; -EIO: it crashed, failed, or could
+ *   -ETIME       a plugin took too long; -EIO: it crashed, failed, or could
  *                not be run; -ECHILD: see there
  *   -ENOMEM, -EMFILE, -ENFILE */
 int atio_format_load(const struct atio_format *format, const void *bytes,
