@@ -3,6 +3,7 @@
 import errno
 import os
 import pickle
+import subprocess
 
 import pytest
 
@@ -117,6 +118,27 @@ def test_loops(kind, folder):
         kind(path).read()
     assert isinstance(caught.value, ValueError)
     assert caught.value.line == 1 or caught.value.pointer is not None
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+def test_busy(kind, tmp_path):
+    """What cannot be replaced, because something is mounted there (as in a
+    container): that is not the lock."""
+    path = tmp_path / "a.json"
+    for name in (path, tmp_path / "b.json"):
+        name.write_text("[1]")
+    subprocess.run(["mount", "--bind", tmp_path / "b.json", path], check=True)
+    try:
+        file = kind(path)
+        for call, error in ((lambda: file.write([2]), FileWriteError),
+                            (lambda: file.append("x"), FileAppendError)):
+            with pytest.raises(error) as caught:
+                call()
+            assert caught.value.errno == errno.EBUSY
+        assert file.read() == [1]
+    finally:
+        subprocess.run(["umount", path], check=True)
+    assert sorted(os.listdir(tmp_path)) == ["a.json", "b.json"]
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root")

@@ -51,7 +51,7 @@ class Target:
                                  path=self.path, **more) from cause
 
     def fail_in_library(self, kind: Kind, e: LibraryError) -> NoReturn:
-        if e.code in (errno.ETIMEDOUT, errno.EBUSY):
+        if e.code in (errno.ETIMEDOUT, errno.EAGAIN):
             raise AsyncTimeoutError(self.timeout, self.path) from None
         if e.code == errno.EDEADLK:
             raise AsyncLockError(f"{self.path}: {e.text}", path=self.path,
@@ -227,7 +227,7 @@ def lock(target: Target) -> Plan[None]:
     try:
         yield Request(_library.LOCK)
     except LibraryError as e:
-        if e.code in (errno.ETIMEDOUT, errno.EBUSY, errno.ENOMEM):
+        if e.code in (errno.ETIMEDOUT, errno.EAGAIN, errno.ENOMEM):
             target.fail_in_library(FileOperationError, e)
         raise AsyncLockError(f"{target.path}: {e.text}", path=target.path,
                              errno=e.code) from None

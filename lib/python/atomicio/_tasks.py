@@ -93,8 +93,11 @@ class _Operation:
         if code == -errno.EAGAIN:
             return False
         if code < 0:
-            raise LibraryError(
-                -code, lib.atio_task_error(self.pointer).contents)
+            err = lib.atio_task_error(self.pointer).contents
+            # -EBUSY is also what the system may say of a file.
+            if code == -errno.EBUSY and err.code == errno.EAGAIN:
+                code = -errno.EAGAIN  # it is locked
+            raise LibraryError(-code, err)
         self.has_lock = self.request.kind == _library.LOCK
         return True
 
