@@ -347,8 +347,8 @@ static int fit_document(struct atio_fit *fit, const struct atio_node *root,
 	if (root->type != ATIO_MAP || root->count != 1)
 		return atio_value_fail(fit->walk.err, EOPNOTSUPP, NULL,
 				       "XML is a map with one key, its root "
-				       "element, not a %s%s",
-				       atio_type_name(root->type),
+				       "element, not %s%s",
+				       atio_type_phrase(root->type),
 				       root->type != ATIO_MAP ? ""
 				       : root->count          ? " of several"
 							      : " of none");

@@ -544,6 +544,39 @@ static void test_own(void)
 	atio_doc_free(made);
 }
 
+/* ---- what is said ---------------------------------------------------- */
+
+static void test_texts(void)
+{
+	static const struct {
+		enum atio_target target;
+		const char *value, *text;
+	} cases[] = {
+		{ATIO_TO_XML, "1",
+		 "XML is a map with one key, its root element, not an integer"},
+		{ATIO_TO_XML, "[r]",
+		 "XML is a map with one key, its root element, not a list"},
+		{ATIO_TO_XML, "{r: x, s: y}",
+		 "XML is a map with one key, its root element, not a map of "
+		 "several"},
+		{ATIO_TO_CSV, "1", "CSV is a list of maps, not an integer"},
+		{ATIO_TO_CSV, "[1]", "a row of CSV is a map, not an integer"},
+		{ATIO_TO_TXT, "[1]", "a text file cannot hold a list here"},
+	};
+	struct atio_doc *doc, *made;
+	const struct atio_node *root;
+	struct atio_value_error err;
+
+	for (size_t i = 0; i < LENGTH(cases); i++) {
+		doc = doc_of(cases[i].value);
+		CHECK_INT(convert(atio_doc_root(doc), cases[i].target, &made,
+				  &root, &err),
+			  -EOPNOTSUPP);
+		CHECK_STR(err.error.text, cases[i].text);
+		atio_doc_free(doc);
+	}
+}
+
 int main(void)
 {
 	test_scalars();
@@ -553,5 +586,6 @@ int main(void)
 	test_bombs();
 	test_chain();
 	test_own();
+	test_texts();
 	return check_result();
 }
