@@ -106,7 +106,7 @@ static void *keeper_main(void *arg)
 		if (fs->n_txns || fs->disk_low)
 			look_at_space(fs);
 		since_reap += ms;
-		if (lock_watch_ms(fs) <= ms || since_reap >= REAP_MS)
+		if (lock_watch_ms(fs) < REAP_MS || since_reap >= REAP_MS)
 			(void)lock_watch_look(fs, NULL);
 		if (since_reap >= REAP_MS) {
 			intent_reap(fs);
