@@ -71,8 +71,11 @@ def test_cancel_against_grant(module_mount, f, new_peer, rng, kind):
     a, b = new_peer(), new_peer()
     fd, theirs = a.open(f, RW), b.open(f, RW)
     b.on_signal(signal.SIGUSR1)
-    seen = {0: 0, errno.EINTR: 0}
-    for _ in range(scaled(ROUNDS)):
+    seen, rounds = {0: 0, errno.EINTR: 0}, 0
+    # Few rounds may not come across both.
+    while rounds < scaled(ROUNDS) or (not min(seen.values()) and
+                                      rounds < ROUNDS):
+        rounds += 1
         lock(a, kind, fd, EX)
         assert result_of(a) == 0
         lock(b, kind, theirs, EX)
@@ -288,7 +291,8 @@ def test_updates_at_any_instant(mount, crowd, rng, kind):
     assert set(many.end()) == {-signal.SIGKILL}
     wait_for_locks(mount, held=0, waiting=0)
     text = f.read_bytes()
-    assert text == text_of(int(text[:DIGITS])) and int(text[:DIGITS]) > 50
+    assert text == text_of(int(text[:DIGITS])) and int(
+        text[:DIGITS]) > scaled(50)
 
 
 # ---- files that come and go ----------------------------------------------

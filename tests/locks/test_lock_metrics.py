@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import re
+import signal
 
 import pytest
 
@@ -69,7 +70,7 @@ def test_how_long(mount, f, a, b):
     assert any(n >= 1 for bound, n in buckets if bound >= mean)
 
 
-def test_how_it_ended(mount, f, a, b):
+def test_how_it_ended(mount, f, a, b, c):
     """S24: timeouts, interrupts and deadlocks are told apart."""
     g = mount / "g"
     g.touch()
@@ -86,7 +87,14 @@ def test_how_it_ended(mount, f, a, b):
     assert caught.value.errno == errno.EDEADLK
     a.flock(held, fcntl.LOCK_UN)
     assert result_of(b) == 0
-    found = metrics(mount)
+    c.on_signal(signal.SIGUSR1)
+    c.start("flock", c.open(f, os.O_RDWR), EX)
+    wait_for_locks(mount, held=2, waiting=1)
+    c.send(signal.SIGUSR1)
+    assert result_of(c) == errno.EINTR
+    found, said = metrics(mount), mount.status()["locks"]
     assert found["lock_timeouts_total"] == 1
     assert found["lock_deadlocks_total"] == 1
-    assert found["lock_interrupts_total"] == 0
+    assert found["lock_interrupts_total"] == 1
+    assert (said["timeouts"], said["deadlocks"], said["interrupted"]) == (
+        1, 1, 1)

@@ -699,6 +699,119 @@ def random_names(directory, peers, seed, kind):
     return Names(directory, peers, seed, kind).run()
 
 
+class Family:
+    """Processes that fork, and close, copy, open, and lock what they have
+    open.  All do so in their first thread."""
+
+    def __init__(self, path, peers, seed):
+        self.rng, self.path = random.Random(seed), path
+        self.all = [(peer, []) for peer in peers]
+        self.elders = len(peers)
+
+    def open(self, who, flags):
+        peer, fds = self.all[who]
+        if len(fds) < 5:
+            fds.append(peer.open(self.path, flags))
+
+    def dup(self, who):
+        peer, fds = self.all[who]
+        if fds and len(fds) < 6:
+            fds.append(peer.dup(self.rng.choice(fds)))
+
+    def close(self, who):
+        peer, fds = self.all[who]
+        if fds:
+            peer.close(fds.pop(self.rng.randrange(len(fds))))
+
+    def fork(self, who):
+        peer, fds = self.all[who]
+        if len(self.all) < 6:
+            self.all.append((peer.fork(), list(fds)))
+
+    def exit(self, who):
+        if who >= self.elders:
+            self.all.pop(who)[0].exit()
+
+    def lock(self, who, kind, mode, *span):
+        peer, fds = self.all[who]
+        if fds:
+            return outcome(peer.lock, kind, self.rng.choice(fds), mode, *span)
+        return None
+
+    def finish(self):
+        while len(self.all) > self.elders:
+            self.exit(len(self.all) - 1)
+
+
+def random_family(directory, peers, seed, kinds, flags):
+    """Two that have children."""
+    path = directory / "f"
+    path.write_bytes(b"." * 64)
+    family = Family(path, peers[:2], f"{seed}{kinds}")
+    rng = family.rng
+    for _ in range(200):
+        who = rng.randrange(len(family.all))
+        call = rng.choice(["open", "open", "close", "dup", "fork", "exit",
+                           *["lock"] * 6])
+        if call == "lock":
+            kind, mode = rng.choice(kinds), rng.choice((SH, EX, UN))
+            span = () if kind == "flock" else (rng.randrange(6),
+                                               rng.choice((0, 1, 3)))
+            args = kind, mode if mode == UN else mode | NB, *span
+        else:
+            args = [rng.choice(flags)] if call == "open" else []
+        yield who, call, args, getattr(family, call)(who, *args)
+    family.finish()
+
+
+def random_heirs(directory, peers, seed):
+    """Of a reader that was opened alone, of which the kernel says nothing but
+    its last close; and what another process sees of their POSIX locks."""
+    path = directory / "f"
+    path.write_bytes(b"." * 64)
+    family = Family(path, peers[:1], seed)
+    rng, other = family.rng, peers[1]
+    family.open(0, os.O_RDONLY)
+    for _ in range(rng.randrange(4)):
+        family.dup(0)
+    family.fork(0)
+    fd = other.open(path, os.O_RDWR)
+    for _ in range(60):
+        who = rng.randrange(len(family.all))
+        call = rng.choice(["close", "fork", "exit", *["lock"] * 4])
+        args = [] if call != "lock" else [
+            "posix", rng.choice((SH, SH, UN)), rng.randrange(6),
+            rng.choice((0, 1, 3))]
+        yield (who, call, args, getattr(family, call)(who, *args),
+               other.locked("posix", fd, 8))
+    other.close(fd)
+    family.finish()
+
+
+@pytest.fixture
+def strict_grounds(make_mount, tmp_path):
+    mount = make_mount("locks=strict")
+    return (Plain(tmp_path / "plain"), Mounted(mount, mount / "cases"))
+
+
+FAMILIES = {"flock": (["flock"], [os.O_RDONLY, os.O_RDWR]),
+            "ofd": (["ofd"], [os.O_RDWR]), "posix": (["posix"], [os.O_RDWR]),
+            "mixed": (["flock", "posix", "ofd"], [os.O_RDWR])}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("how", list(FAMILIES.values()), ids=list(FAMILIES))
+def test_random_family(strict_grounds, new_peer, seed, how):
+    """S21, S24: fork, dup, close and exit, without S23's recursion."""
+    compare(strict_grounds, new_peer, random_family, seed, *how)
+
+
+@pytest.mark.parametrize("seed", SEEDS + [n + 1000 for n in SEEDS])
+def test_random_heirs(grounds, new_peer, seed):
+    """S21, S24: POSIX locks through a reader that was inherited."""
+    compare(grounds, new_peer, random_heirs, seed)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_ranges(grounds, new_peer, seed):
     """S21: ranges of POSIX and OFD locks, and what each sees of the others."""
