@@ -111,6 +111,10 @@ def test_create_file(folder):
     with pytest.raises(FileWriteError) as caught:
         create_file(path / "below", "")
     assert isinstance(caught.value, (NotADirectoryError, FileExistsError))
+    with pytest.raises(FileWriteError) as caught:
+        create_file(folder / "b.txt", "\ud800")
+    assert isinstance(caught.value, ValueError)
+    assert not (folder / "b.txt").exists()
 
 
 def test_delete_file(folder):

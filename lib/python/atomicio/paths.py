@@ -45,6 +45,14 @@ def _refuse(path: Path, error: OSError) -> FileOperationError:
                                         errno=error.errno)
 
 
+def _encoded(text: str, path: StrPath) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as e:  # a surrogate is no character
+        path = Path(path)
+        raise mixed(FileWriteError, e)(f"{path}: {e}", path=path) from e
+
+
 def _write(path: StrPath, content: bytes, overwrite: bool,
            timeout: Timeout) -> Path:
     file = SafeFile(path, timeout)
@@ -64,7 +72,7 @@ def create_file(path: StrPath, content: Union[str, bytes] = "", *,
     it is in.  FileWriteError; a FileExistsError, too, if it is there already
     and @overwrite is false."""
     if isinstance(content, str):
-        content = content.encode()
+        content = _encoded(content, path)
     parent = Path(path).parent
     try:
         parent.mkdir(parents=True, exist_ok=True)
