@@ -19,6 +19,17 @@
 
 #include "stage/store.h"
 
+/* @why, which may be the step alone, with the cause. */
+static int stage_failed(struct atio_task *task, int r,
+			const struct atio_error *why)
+{
+	const char *cause = strerror(-r);
+	bool said = strstr(why->text, cause);
+
+	return atio_fail(&task->err.error, -r, "%s%s%s", why->text,
+			 said ? "" : ": ", said ? "" : cause);
+}
+
 /* ---- aside -------------------------------------------------------------- */
 
 /* As what is written would be refused, not as what replaces it would be. */
@@ -35,7 +46,7 @@ static int check_writable(const struct atio_place *place,
 static int make_loose(struct atio_task *task, const struct stat *st)
 {
 	const struct atio_place *place = &task->claim->place;
-	struct atio_error *err = &task->err.error;
+	struct atio_error *err = &task->err.error, why = ATIO_ERROR_INIT;
 	bool durable = task->file->durable;
 	int r, base, dir = place->dir.fd;
 
@@ -48,29 +59,33 @@ static int make_loose(struct atio_task *task, const struct stat *st)
 		return r;
 	base = task->claim->hold->fd.fd;
 	if (!task->in_place) {
-		struct atio_error why = ATIO_ERROR_INIT;
-
 		r = atio_loose_like(&task->loose, dir, base, durable, &why);
 		task->in_place = r == -EPERM;
 		if (r < 0 && r != -EPERM)
-			return atio_fail(err, -r, "%s", why.text);
+			return stage_failed(task, r, &why);
 	}
-	if (task->in_place)
+	if (task->in_place) {
+		why.code = 0;
 		r = atio_loose_copy_for(&task->loose, dir, base, place->name,
-					durable, err);
-	return r;
+					durable, &why);
+	}
+	return r < 0 ? stage_failed(task, r, &why) : 0;
 }
 
 static int fill(struct atio_task *task)
 {
-	struct atio_error *err = &task->err.error;
+	struct atio_error *err = &task->err.error, why = ATIO_ERROR_INIT;
 	int r = 0, fd = task->loose.fd;
 
 	if (task->request.kind == ATIO_TASK_APPEND && !task->is_new) {
-		r = atio_copy_data(task->claim->hold->fd.fd, fd, true, err);
+		r = atio_copy_data(task->claim->hold->fd.fd, fd, true, &why);
 		if (r == -EBADF) /* open for writing only */
-			return -EACCES;
-		if (!r && lseek(fd, 0, SEEK_END) < 0)
+			return atio_fail(err, EACCES, "read '%s': %s",
+					 task->claim->place.name,
+					 strerror(EACCES));
+		if (r < 0)
+			return stage_failed(task, r, &why);
+		if (lseek(fd, 0, SEEK_END) < 0)
 			r = atio_fail(err, errno, "seek");
 	}
 	if (r < 0)
@@ -182,7 +197,7 @@ static int replace(struct atio_task *task, const struct stat *st)
 	if (r == -EEXIST)
 		return -ESTALE;
 	if (r < 0)
-		return atio_fail(&task->err.error, -r, "%s", why.text);
+		return stage_failed(task, r, &why);
 	(void)atio_kept_take(&task->loose_kept);
 	r = atio_claim_set(claim, task->loose.fd, false);
 	task->loose.fd = -1;

@@ -142,6 +142,48 @@ def test_busy(kind, tmp_path):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+def test_no_room_to_append(kind, tmp_path):
+    """For what is there already: the reason is said all the same."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", tmp_path],
+                   check=True)
+    try:
+        path = tmp_path / "a.txt"
+        path.write_text("x" * 700_000)
+        with pytest.raises(FileAppendError) as caught:
+            kind(path).append("y")
+        assert caught.value.errno == errno.ENOSPC
+        assert str(caught.value).endswith(": No space left on device")
+        assert os.listdir(tmp_path) == ["a.txt"]
+        assert path.stat().st_size == 700_000
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+def test_may_only_be_written(kind, tmp_path, crew):
+    for path in (tmp_path, *tmp_path.parents[:2]):
+        path.chmod(0o755)
+    tmp_path.chmod(0o777)
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    os.chown(path, 65534, 65534)
+    path.chmod(0o200)
+
+    def other_user():
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        with pytest.raises(FileAppendError) as caught:
+            kind(path).append("x")
+        assert caught.value.errno == errno.EACCES
+        assert str(caught.value).endswith(": Permission denied")
+        kind(path).write("new")
+    crew.start(other_user)
+    crew.join()
+    assert path.read_text() == "new"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root")
 def test_permission_denied(kind, tmp_path, crew):
     for path in (tmp_path, *tmp_path.parents[:2]):
         path.chmod(0o755)
