@@ -374,11 +374,12 @@ def test_too_slow(plugins):
     assert time.monotonic() - begin < 12 * max(SLOW, 1.5)
     assert said["nine"] == ("null\n", "", 0)
     path = plugins / "bad.c"
-    assert said["hang"] == (
-        "", f"atomicio: {path}: the plugin took more than 10.0 s\n", TIMEOUT)
-    assert said["busy"] == (
-        "", f"atomicio: {path}: the plugin took more than 5 s of processor "
-        "time\n", TIMEOUT)
+    hangs = f"atomicio: {path}: the plugin took more than 10.0 s\n"
+    assert said["hang"] == ("", hangs, TIMEOUT)
+    # A machine that is busy does not give it that much in ten seconds.
+    assert said["busy"] in [("", text, TIMEOUT) for text in (
+        f"atomicio: {path}: the plugin took more than 5 s of processor time\n",
+        hangs)]
 
 
 # ---- commands that go wrong ------------------------------------------------
