@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #define PARKED 1
+#define WAITED 2 /* in vain, so far */
 /* How often a stranger may change what is being replaced. */
 #define MAX_TRIES 16
 /* How long a mount may let one wait: a file that is deleted there takes its
@@ -192,8 +193,7 @@ static int wait_for_claim(struct atio_task *task)
 		     : PARKED;
 }
 
-/* -EBUSY: it has waited, and should look where the path leads before it waits
- * again. */
+/* WAITED: it should look where the path leads before it waits again. */
 static int lock_claim(struct atio_task *task)
 {
 	struct atio_claim *claim = task->claim;
@@ -210,7 +210,7 @@ static int lock_claim(struct atio_task *task)
 	r = atio_claim_lock(claim, wait_ns, &why);
 	pthread_mutex_unlock(&claim->mutex);
 	if (r == -ETIMEDOUT && atio_now_ns() - now >= LONGEST_NS)
-		return -EBUSY;
+		return WAITED;
 	return why.code ? atio_fail(&task->err.error, why.code, "%s", why.text)
 			: r;
 }
@@ -233,7 +233,7 @@ static int step_lock(struct atio_task *task)
 	r = lock_claim(task);
 	if (r == -EAGAIN)
 		return wait_for_claim(task);
-	if (r == -EBUSY) {
+	if (r == WAITED) {
 		task->waited = true;
 		return 0;
 	}

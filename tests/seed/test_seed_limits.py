@@ -70,6 +70,19 @@ def test_more_than_usual(kind, folder):
         large.write([value])
 
 
+@pytest.mark.parametrize("name, content, text", [
+    ("a.json.gz", gzip.compress(b"[" + b"[]," * 1_200_000 + b"1]"), "values"),
+    ("a.json.gz", gzip.compress(b" " * ((64 << 20) + 1)), "unpacks to more"),
+    ("a.txt", b"x" * ((16 << 20) + 1), "larger than"),
+], ids=["nodes", "unzipped", "input"])
+def test_limits_of_files(kind, folder, name, content, text):
+    """Without any given, what somebody made to be very much is refused."""
+    path = folder / name
+    path.write_bytes(content)
+    with pytest.raises(FileReadError, match=text):
+        kind(path).read()
+
+
 @pytest.mark.parametrize("cls", [SafeFile, ThreadedSafeFile, AsyncSafeFile])
 def test_what_is_no_limit(cls):
     for limits in ({"deep": 1}, {"depth": 0}, {"depth": -1}, {"depth": True},

@@ -82,8 +82,9 @@ class CFormatInfo(Structure):
                 ("reason", c_char_p)]
 
 
-# What Python programs read and write are their own files, which may be large.
-# A nesting that json cannot follow would only fail later.
+# Of texts in which values come from and go to Python: those of the program
+# itself, which may be large.  A nesting that json cannot follow would only fail
+# later.  (Files may be nested as deep, and have the library's limits else.)
 LIMITS = CLimits(version=VERSION, input_bytes=512 * MIB,
                  output_bytes=512 * MIB, depth=512, nodes=50_000_000,
                  scalar_bytes=512 * MIB, key_bytes=MIB, number_chars=MIB,
@@ -91,7 +92,7 @@ LIMITS = CLimits(version=VERSION, input_bytes=512 * MIB,
 
 
 class Limits:
-    """LIMITS with those that a program has given, by their names; ValueError.
+    """The limits that a program has given, by their names; ValueError.
 
     ``file`` is of documents as files.  ``between`` is of the texts in which
     values come from and go to Python, which are not what was meant to be
@@ -103,7 +104,7 @@ class Limits:
 
     def __init__(self, given: Optional[Mapping[str, int]]) -> None:
         self.given = dict(given) if given else None
-        self.file = CLimits.from_buffer_copy(LIMITS)
+        self.file = CLimits(version=VERSION, depth=LIMITS.depth)
         self.between = CLimits.from_buffer_copy(LIMITS)
         for name, most in (self.given or {}).items():
             if name not in _LIMIT_NAMES:
