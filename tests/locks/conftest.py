@@ -4,6 +4,7 @@ import pytest
 
 from harness.peer import Peer
 from lock_help import SECONDS
+from lock_play import Mounted, Plain
 
 
 class Pool:
@@ -63,3 +64,10 @@ def b(new_peer):
 @pytest.fixture
 def c(new_peer):
     return new_peer()
+
+
+@pytest.fixture
+def grounds(place, module_mount, tmp_path):
+    """Where outcomes are compared: a plain directory, and one on a mount."""
+    return (Plain(tmp_path / "plain"),
+            Mounted(module_mount, place / "cases"))
