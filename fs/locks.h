@@ -162,6 +162,11 @@ bool lock_watch_look(struct fs *fs, const struct lock_key *key);
 unsigned lock_watch_ms(struct fs *fs);
 void lock_watches_free(struct fs *fs, struct handle *h);
 
+/* ---- lock_break.c ------------------------------------------------------ */
+
+/* ATIO_IOC_BREAK_LOCK of the lock @id; answers @req (free). */
+void lock_break(fuse_req_t req, uint64_t id);
+
 /* ---- ops_lock.c: requests ---------------------------------------------- */
 
 /* In how many milliseconds the keeper is to call locks_expire; UINT_MAX: not.*/
