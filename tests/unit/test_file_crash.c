@@ -183,6 +183,8 @@ static bool dies(void (*fn)(void), bool without, const char *fault)
 	struct run run = {.fn = fn, .no_tmpfile = without, .fault = fault};
 	int status = in_child(perform, &run);
 
+	if (!WIFSIGNALED(status))
+		printf("%s: it ended with status %#x\n", fault, status);
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
