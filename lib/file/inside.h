@@ -90,10 +90,9 @@ void atio_ask_free(struct atio_ask *ask);
  * forgotten meanwhile). */
 bool atio_is_first_visit(dev_t dev, ino_t ino);
 
-/* Whether what lies on that device is an atomicfs mount, as far as it was told:
- * 1, 0, or -1 for not known. */
-int atio_device_is_mount(dev_t dev);
-void atio_device_tell(dev_t dev, bool is_mount);
+/* Whether it was told that the mount @id is one of atomicfs. */
+bool atio_mount_is_known(uint64_t id);
+void atio_mount_tell(uint64_t id);
 
 /* ---- place.c ----------------------------------------------------------- */
 

@@ -20,6 +20,11 @@
 
 #define FUSE_MAGIC 0x65735546
 
+/* From linux/stat.h of 6.8. */
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x4000U
+#endif
+
 /* ---- which files -------------------------------------------------------- */
 
 /* Ask for something that does nothing. */
@@ -36,20 +41,32 @@ static bool ask_daemon(int fd, bool is_dir)
 	return r == 0 || errno == ENOLCK || errno == ENOENT;
 }
 
+/* The number of the mount that @fd is on, which no other one will ever have; 0
+ * where there is none (before Linux 6.8).  Asks no daemon. */
+static uint64_t mount_id(int fd)
+{
+	struct statx sx;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+		  STATX_MNT_ID_UNIQUE, &sx) < 0 ||
+	    !(sx.stx_mask & STATX_MNT_ID_UNIQUE))
+		return 0;
+	return sx.stx_mnt_id;
+}
+
 bool atio_mount_is(int fd, const struct stat *st)
 {
-	int known = atio_device_is_mount(st->st_dev);
+	uint64_t id = mount_id(fd);
 	struct statfs sf;
-	bool is_mount;
 
-	if (known >= 0)
-		return known;
-	if (fstatfs(fd, &sf) < 0)
+	if (id && atio_mount_is_known(id))
+		return true;
+	if (fstatfs(fd, &sf) < 0 || sf.f_type != FUSE_MAGIC ||
+	    !ask_daemon(fd, S_ISDIR(st->st_mode)))
 		return false;
-	is_mount = sf.f_type == FUSE_MAGIC &&
-		   ask_daemon(fd, S_ISDIR(st->st_mode));
-	atio_device_tell(st->st_dev, is_mount);
-	return is_mount;
+	if (id)
+		atio_mount_tell(id);
+	return true;
 }
 
 /* ---- locks -------------------------------------------------------------- */
@@ -83,12 +100,6 @@ int atio_mount_lock(int fd, bool shared, uint64_t wait_ns)
 	}
 	if (r == -ENOSYS || r == -EINVAL) /* other file systems say that, too */
 		r = -ENOTTY;
-	if (r == -ENOTTY) {
-		struct stat st;
-
-		if (fstat(fd, &st) == 0)
-			atio_device_tell(st.st_dev, false);
-	}
 	return r;
 }
 

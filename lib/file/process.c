@@ -22,17 +22,12 @@
 #include "lock/table.h"
 
 #define OWNER_BUCKETS 64
-#define DEVICES       16
+#define MOUNTS        16
 #define VISITS        64
 
 struct visit {
 	dev_t dev;
 	ino_t ino;
-};
-
-struct device {
-	dev_t dev;
-	int is_mount; /* 0: a free slot; 1: no; 2: yes */
 };
 
 static struct {
@@ -44,8 +39,8 @@ static struct {
 	struct atio_lock_table *table;
 	struct atio_lock_table *parents; /* in a child: nobody uses it */
 	struct visit visits[VISITS];
-	struct device devices[DEVICES];
-	unsigned next_device;
+	uint64_t mounts[MOUNTS]; /* 0: none */
+	unsigned next_mount;
 } process = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -383,31 +378,20 @@ bool atio_is_first_visit(dev_t dev, ino_t ino)
 	return first;
 }
 
-int atio_device_is_mount(dev_t dev)
+bool atio_mount_is_known(uint64_t id)
 {
-	int found = 0;
+	bool known = false;
 
 	pthread_mutex_lock(&process.mutex);
-	for (int i = 0; i < DEVICES; i++)
-		if (process.devices[i].is_mount &&
-		    process.devices[i].dev == dev)
-			found = process.devices[i].is_mount;
+	for (int i = 0; i < MOUNTS; i++)
+		known |= process.mounts[i] == id;
 	pthread_mutex_unlock(&process.mutex);
-	return found - 1;
+	return known;
 }
 
-void atio_device_tell(dev_t dev, bool is_mount)
+void atio_mount_tell(uint64_t id)
 {
-	struct device *slot = NULL;
-
 	pthread_mutex_lock(&process.mutex);
-	for (int i = 0; i < DEVICES; i++)
-		if (process.devices[i].is_mount &&
-		    process.devices[i].dev == dev)
-			slot = &process.devices[i];
-	if (!slot)
-		slot = &process.devices[process.next_device++ % DEVICES];
-	slot->dev = dev;
-	slot->is_mount = is_mount ? 2 : 1;
+	process.mounts[process.next_mount++ % MOUNTS] = id;
 	pthread_mutex_unlock(&process.mutex);
 }
